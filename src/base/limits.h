@@ -1,0 +1,33 @@
+/* limits.h: every limit on what comes from outside, with the reason for its size. */
+#ifndef IG_BASE_LIMITS_H
+#define IG_BASE_LIMITS_H
+
+/* Model files. Counts are checked against these and against the bytes that are left before anything is allocated. */
+#define IG_GGUF_KEYS_MAX 65536u          /* real files have below 100 keys */
+#define IG_GGUF_TENSORS_MAX 1048576u     /* the largest known model has about 20,000 */
+#define IG_GGUF_SPLITS_MAX 4096u         /* parts of a split file */
+#define IG_GGUF_ARRAY_MAX (1u << 27)     /* elements; vocabularies have below 2^20 */
+#define IG_GGUF_STRING_BYTES_MAX (1u << 30)
+#define IG_GGUF_NAME_BYTES_MAX 256u      /* tensor names; the peer allows 63 */
+#define IG_DIM_MAX (1ull << 40)          /* one tensor dimension, as read from a file */
+#define IG_FILE_BYTES_MAX (1ull << 46)   /* 64 TiB */
+#define IG_CONFIG_BYTES_MAX (256u << 20) /* JSON and other text files that are read whole */
+
+/* Models. */
+#define IG_LAYERS_MAX 1024u
+#define IG_EXPERTS_MAX 4096u
+#define IG_HEADS_MAX 4096u
+#define IG_WIDTH_MAX (1u << 24)  /* columns of any value */
+#define IG_VOCAB_MAX (1u << 24)  /* tokens */
+#define IG_CONTEXT_MAX (1u << 27) /* tokens of one sequence */
+#define IG_PROGRAM_OPS_MAX (1u << 20)
+
+/* Text. */
+#define IG_TEXT_BYTES_MAX (1u << 28)     /* one text to tokenise */
+#define IG_JSON_DEPTH_MAX 256u
+#define IG_TEMPLATE_BYTES_MAX (1u << 20) /* source of a chat template; the longest known has 30 KB */
+#define IG_TEMPLATE_OUTPUT_MAX (1u << 26)
+#define IG_TEMPLATE_STEPS_MAX 50000000u  /* evaluator steps of one rendering */
+#define IG_TEMPLATE_DEPTH_MAX 200u       /* nesting of statements, expressions, macro calls */
+
+#endif
