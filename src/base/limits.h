@@ -20,7 +20,7 @@
 #define IG_WIDTH_MAX (1u << 24)  /* columns of any value */
 #define IG_VOCAB_MAX (1u << 24)  /* tokens */
 #define IG_CONTEXT_MAX (1u << 27) /* tokens of one sequence */
-#define IG_PROGRAM_OPS_MAX (1u << 20)
+#define IG_PROGRAM_OPS_MAX (1u << 18) /* ops, values, weights of one program, each */
 
 /* Text. */
 #define IG_TEXT_BYTES_MAX (1u << 28)     /* one text to tokenise */
