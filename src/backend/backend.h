@@ -82,10 +82,7 @@ typedef struct ig_backend_fns {
     const double *(*op_seconds)(void *module);
 } ig_backend_fns;
 
-/* Known backends, NULL-terminated, best first; built in or not by the build. */
-extern const ig_backend_fns *const ig_backend_table[];
-const ig_backend_fns *ig_backend_find(const char *name);
-
+/* Which backends a build has is the engine's table; each backend room's face declares its ig_backend_fns. */
 IG_MUST_USE ig_status ig_device_open(ig_device **out, const ig_backend_fns *fns, const ig_device_options *options, ig_err *err);
 void ig_device_close(ig_device **device);
 const ig_capabilities *ig_device_caps(const ig_device *device);
