@@ -32,10 +32,10 @@ static const uint8_t vector_slots[IG_OP_COUNT] = {
 };
 
 static ig_status load_vector(ref_module *m, ig_weight_id id, ig_err *err) {
-    const ig_weight *w = &m->plan->program->weights[id];
-    const size_t rows = (size_t)w->rows * w->stack;
     if (id == 0 || m->vectors[id])
         return IG_OK;
+    const ig_weight *w = &m->plan->program->weights[id];
+    const size_t rows = (size_t)w->rows * w->stack;
     IG_TRY(ig_arena_new(&m->memory, rows * w->cols, sizeof(float), &m->vectors[id], err));
     for (size_t r = 0; r < rows; r++)
         ig_refop_weight_row(w, r, m->vectors[id] + r * w->cols);
@@ -69,7 +69,8 @@ static void scratch_of(const ref_module *m, const ig_op *op, scratch *n) {
     const ig_limits *l = &m->plan->limits;
     const ig_weight *w = m->plan->program->weights;
     const size_t tokens = l->tokens_max;
-    grow(&n->w_row, w[op->w[0]].cols);
+    if (op->w[0])
+        grow(&n->w_row, w[op->w[0]].cols);
     if (op->kind == IG_OP_LINEAR || op->kind == IG_OP_EXPERT_LINEAR) {
         grow(&n->x, tokens * ig_ref_width(op->in[0]));
         grow(&n->picks, tokens * op->u.linear.top_k);
@@ -91,7 +92,7 @@ static ig_status load(ref_module *m, ig_err *err) {
     const ig_plan *plan = m->plan;
     const ig_program *p = plan->program;
     scratch n = {0};
-    IG_TRY(ig_arena_new(&m->memory, p->n_weights, sizeof *m->vectors, &m->vectors, err));
+    IG_TRY(ig_arena_new(&m->memory, (size_t)p->n_weights + 1, sizeof *m->vectors, &m->vectors, err));
     for (uint32_t i = 0; i < p->n_ops; i++) {
         const ig_op *op = &p->ops[i];
         if (!op->kernel || op->kernel < ig_refop_caps.rows || op->kernel >= ig_refop_caps.rows + ig_refop_caps.n_rows)

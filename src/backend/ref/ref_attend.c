@@ -141,10 +141,10 @@ static void attend_heads(const attention *t, uint32_t i, uint32_t kv_head, uint3
 ig_status ig_refop_attend(const ref_step *s, const ig_op *op, ig_err *err) {
     (void)err;
     const ig_attend_attr *a = &op->u.attend;
-    const ig_state *st = &s->m->plan->program->states[a->state];
+    const ig_state *st = a->state ? &s->m->plan->program->states[a->state] : NULL;
     for (uint32_t i = 0; i < s->batch->n_seqs; i++) {
         const ig_batch_seq *seq = &s->batch->seqs[i];
-        const attention t = {s, op, seq, a->state ? s->batch->pages + seq->table[st->group] : NULL};
+        const attention t = {s, op, seq, st ? s->batch->pages + seq->table[st->group] : NULL};
         if (t.pages && op->in[1].value)
             kv_write(&t);
         for (uint32_t row = 0; row < seq->n_rows; row++) {

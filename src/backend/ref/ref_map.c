@@ -8,7 +8,7 @@ static const ig_act map_act[IG_MAP_FN_COUNT] = {
     [IG_MAP_RELU2] = IG_ACT_RELU2,       [IG_MAP_SOFTPLUS] = IG_ACT_SOFTPLUS,
 };
 
-/* The factor of MUL for column i of the view: one for all, one per head, one per column of a head, or one per column. */
+/* The factor of MUL for column i of the view: one for all, one per head, or one per column. */
 static double mul_factor(const ref_step *s, const ig_op *op, uint32_t i) {
     const ig_weight *w = &s->m->plan->program->weights[op->w[0]];
     const float *v = ref_vector(s, op->w[0]);
@@ -16,9 +16,7 @@ static double mul_factor(const ref_step *s, const ig_op *op, uint32_t i) {
     const ig_ref in = op->in[0];
     if (n == 1)
         return (double)v[0];
-    if (n == in.heads)
-        return (double)v[i / in.cols];
-    return (double)v[n == in.cols ? i % in.cols : i];
+    return (double)v[n == in.heads ? i / in.cols : i];
 }
 
 static double map_value(const ref_step *s, const ig_op *op, uint32_t i, double x, double position) {

@@ -21,9 +21,11 @@ double ig_refop_dot(const float *a, const float *b, uint32_t n) {
 }
 
 static bool decodes(const ig_program *p, ig_weight_id id) {
-    const ig_weight *w = &p->weights[id];
     uint64_t bytes;
-    return id == 0 || (ig_dtype_info(w->dtype)->decode && ig_dtype_bytes(w->dtype, w->cols, &bytes));
+    if (id == 0)
+        return true;
+    const ig_weight *w = &p->weights[id];
+    return ig_dtype_info(w->dtype)->decode && ig_dtype_bytes(w->dtype, w->cols, &bytes);
 }
 
 bool ig_refop_accepts(const ig_program *p, const ig_op *op) {
