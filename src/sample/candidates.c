@@ -46,10 +46,12 @@ float ig_tile_exp(const float x[IG_TILE], float max, float e[IG_TILE]) {
 static float *own_tile(ig_candidates *c, uint32_t t) {
     float *w = c->s->work + (size_t)t * IG_TILE;
     if (c->s->tile_state[t] == CLEAN) {
+        const float *x = c->raw + (size_t)t * IG_TILE;
         uint32_t n = IG_MIN(IG_TILE, c->s->n_vocab - t * IG_TILE);
-        memcpy(w, c->raw + (size_t)t * IG_TILE, n * sizeof *w);
-        for (uint32_t j = n; j < IG_TILE; j++)
-            w[j] = -INFINITY;
+        if (n == IG_TILE)
+            memcpy(w, x, IG_TILE * sizeof *w); /* constant length: inlined */
+        for (uint32_t j = 0; n < IG_TILE && j < IG_TILE; j++)
+            w[j] = j < n ? x[j] : -INFINITY;
         c->s->tile_state[t] = OWN;
     }
     return w;
@@ -62,9 +64,18 @@ const float *ig_candidates_tile(const ig_candidates *c, uint32_t t) {
                                         : NULL;
 }
 
+/* -inf where the word's bit is 0. The bits stand in a table, because a shift by the loop's counter
+ * is not a vector instruction of every machine. */
 static void mask_word(float *x, uint32_t word) {
-    for (uint32_t j = 0; j < 32; j++)
-        x[j] = word & 1u << j ? x[j] : -INFINITY;
+    static const uint32_t bit[32] = {
+        1u << 0,  1u << 1,  1u << 2,  1u << 3,  1u << 4,  1u << 5,  1u << 6,  1u << 7,
+        1u << 8,  1u << 9,  1u << 10, 1u << 11, 1u << 12, 1u << 13, 1u << 14, 1u << 15,
+        1u << 16, 1u << 17, 1u << 18, 1u << 19, 1u << 20, 1u << 21, 1u << 22, 1u << 23,
+        1u << 24, 1u << 25, 1u << 26, 1u << 27, 1u << 28, 1u << 29, 1u << 30, 1u << 31};
+    for (uint32_t j = 0; j < 32; j++) {
+        float v = x[j];
+        x[j] = (word & bit[j]) != 0 ? v : -INFINITY;
+    }
 }
 
 static void apply_mask(ig_candidates *c, const uint32_t *mask) {

@@ -23,13 +23,13 @@ IG_INLINE float ig_exp_neg(float x) {
     ig_f32_bits n = {.f = c * 1.44269504f + round}, y;
     float k = n.f - round;
     float r = (c - k * 0.693359375f) + k * 2.12194440e-4f;
-    float q = 1.9875691500e-4f;
-    q = q * r + 1.3981999507e-3f;
-    q = q * r + 8.3334519073e-3f;
-    q = q * r + 4.1665795894e-2f;
-    q = q * r + 1.6666665459e-1f;
-    q = q * r + 5.0000001201e-1f;
-    y.f = q * (r * r) + r + 1.0f;
+    /* Pairs instead of Horner's chain: the loop is bound by latency. */
+    float r2 = r * r;
+    float q0 = 1.6666665459e-1f * r + 5.0000001201e-1f;
+    float q1 = 8.3334519073e-3f * r + 4.1665795894e-2f;
+    float q2 = 1.9875691500e-4f * r + 1.3981999507e-3f;
+    float q = (q2 * r2 + q1) * r2 + q0;
+    y.f = q * r2 + (r + 1.0f);
     y.u += n.u << 23;
     return x > lowest ? y.f : 0.0f;
 }

@@ -123,8 +123,8 @@ static ig_status check_id(const char *what, uint32_t i, int32_t id, uint32_t n_v
 
 static ig_status check_lists(const ig_sample_params *p, uint32_t n_vocab, ig_err *err) {
     if (p->n_logit_bias > IG_SAMPLE_BIAS_MAX)
-        return ig_fail(err, IG_ELIMIT, "logit_bias has %u entries; the limit is %u",
-                       p->n_logit_bias, IG_SAMPLE_BIAS_MAX);
+        return ig_fail(err, IG_ELIMIT, "n_logit_bias is %u; the limit is %u", p->n_logit_bias,
+                       IG_SAMPLE_BIAS_MAX);
     for (uint32_t i = 0; i < p->n_logit_bias; i++) {
         IG_TRY(check_id("logit_bias", i, p->logit_bias[i].id, n_vocab, err));
         if (!(p->logit_bias[i].bias <= FLT_MAX))
@@ -132,8 +132,8 @@ static ig_status check_lists(const ig_sample_params *p, uint32_t n_vocab, ig_err
                            (double)p->logit_bias[i].bias);
     }
     if (p->n_dry_breakers > IG_DRY_BREAKERS_MAX)
-        return ig_fail(err, IG_ELIMIT, "dry_breakers has %u token runs; the limit is %u",
-                       p->n_dry_breakers, IG_DRY_BREAKERS_MAX);
+        return ig_fail(err, IG_ELIMIT, "n_dry_breakers is %u; the limit is %u", p->n_dry_breakers,
+                       IG_DRY_BREAKERS_MAX);
     for (uint32_t i = 0; i < p->n_dry_breakers; i++) {
         const ig_token_run *run = &p->dry_breakers[i];
         if (run->n < 1 || run->n > IG_DRY_BREAKER_TOKENS_MAX)

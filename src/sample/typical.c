@@ -13,8 +13,7 @@ bool ig_typical_off(const ig_sample_params *p) {
 void ig_typical_apply(ig_sampler *s, ig_candidates *c, uint32_t stream) {
     (void)stream;
     ig_candidates_list(c);
-    double mass = ig_candidates_mass(c), log_mass = ig_ln(mass),
-           max = (double)ig_candidates_max(c);
+    double mass = ig_candidates_mass(c), log_mass = ig_ln(mass), max = (double)ig_candidates_max(c);
     const uint64_t *keys = c->s->keys;
     const float *w = c->s->w;
     /* The surprise of a token is log_mass - (logit - max): no logarithm per token. */
