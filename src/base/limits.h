@@ -33,4 +33,9 @@
 #define IG_TEMPLATE_STEPS_MAX 50000000u  /* evaluator steps of one rendering */
 #define IG_TEMPLATE_DEPTH_MAX 200u       /* nesting of statements, expressions, macro calls */
 
+/* Sampling. */
+#define IG_SAMPLE_BIAS_MAX (1u << 20)      /* entries of one logit bias list */
+#define IG_DRY_BREAKERS_MAX (1u << 20)     /* token runs of all breakers; one newline gives some thousands */
+#define IG_DRY_BREAKER_TOKENS_MAX 21u      /* a head and the peer's 20 tail tokens, so matching stays linear */
+
 #endif
