@@ -44,6 +44,13 @@ const char *ig_device_name(const ig_device *device) {
     return device->fns->name;
 }
 
+uint64_t ig_device_page_bytes(const ig_device *device, const ig_plan *plan, uint32_t group, ig_dtype k, ig_dtype v) {
+    if (group >= plan->n_groups || k <= IG_DTYPE_NONE || k >= IG_DTYPE_COUNT || v <= IG_DTYPE_NONE ||
+        v >= IG_DTYPE_COUNT)
+        return 0;
+    return device->fns->page_bytes(device->self, plan, group, k, v);
+}
+
 /* ---- module ------------------------------------------------------------------------------------------------------ */
 
 static ig_status check_plan(const ig_device *device, const ig_plan *plan, ig_err *err) {
@@ -67,6 +74,7 @@ ig_status ig_module_load(ig_module **out, ig_device *device, const ig_plan *plan
     if (!module)
         return ig_fail_memory(err, sizeof *module);
     module->fns = device->fns;
+    module->device = device;
     module->plan = plan;
     ig_batch_bounds_init(&module->bounds, plan);
     const ig_status status = device->fns->load(device->self, plan, &module->self, err);
@@ -98,10 +106,7 @@ const ig_plan *ig_module_plan(const ig_module *module) {
 }
 
 uint64_t ig_module_page_bytes(const ig_module *module, uint32_t group, ig_dtype k, ig_dtype v) {
-    if (group >= module->plan->n_groups || k <= IG_DTYPE_NONE || k >= IG_DTYPE_COUNT || v <= IG_DTYPE_NONE ||
-        v >= IG_DTYPE_COUNT)
-        return 0;
-    return module->fns->page_bytes(module->self, group, k, v);
+    return ig_device_page_bytes(module->device, module->plan, group, k, v);
 }
 
 /* ---- pool -------------------------------------------------------------------------------------------------------- */

@@ -130,8 +130,9 @@ static uint64_t ref_module_bytes(void *module) {
 
 /* ---- pools ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t ref_page_bytes(void *module, uint32_t group, ig_dtype k, ig_dtype v) {
-    return ig_refop_page_bytes(((const ref_module *)module)->plan->program, group, k, v);
+static uint64_t ref_page_bytes(void *self, const ig_plan *plan, uint32_t group, ig_dtype k, ig_dtype v) {
+    (void)self;
+    return ig_refop_page_bytes(plan->program, group, k, v);
 }
 
 static ig_status ref_pool_open(void *module, const ig_pool_options *options, void **pool, ig_err *err) {
