@@ -122,6 +122,9 @@ size_t cli_unescape(char *text, size_t n);
 bool cli_write(const char *p, size_t n);
 void cli_put_json_string(FILE *f, const char *p, size_t n);
 
+/* Ids of a file, separated by blanks or commas; *ids is freed with ig_free, also on failure. */
+bool cli_read_ids(const char *path, int32_t **ids, size_t *n);
+
 int cmd_run(const cli_options *o);
 int cmd_info(const cli_options *o);
 int cmd_bench(const cli_options *o);
