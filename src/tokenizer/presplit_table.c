@@ -32,9 +32,8 @@ static const ig_code_range ascii_symbols_tick[] = {{'$', '$'}, {'+', '+'}, {'<',
 static const ig_code_range ascii_punctuation[] = {{'!', '/'}, {':', '@'}, {'[', '`'}, {'{', '~'}};
 static const ig_code_range kana_han[] = {{0x4E00, 0x9FA5}, {0x3040, 0x30FF}};
 static const ig_code_range deepseek_han[] = {{0x4E00, 0x9FA5}, {0x0800, 0x4E00}, {0xAC00, 0xD7FF}};
-/* U+3000 is missing although the pattern names it: the peer reads it as white space. */
 static const ig_code_range deepseek_punctuation[] = {{'!', '/'},       {':', '~'},       {0xFF01, 0xFF0F},
-                                                     {0xFF1A, 0xFF5E}, {0x2018, 0x201F}, {0x3001, 0x3002}};
+                                                     {0xFF1A, 0xFF5E}, {0x2018, 0x201F}, {0x3000, 0x3002}};
 static const ig_code_range afmoe_scripts[] = {{0x4E00, 0x9FFF}, {0x3400, 0x4DBF}, {0x8C48, 0xFAFF}, {0x3040, 0x30FF},
                                               {0xFF65, 0xFF9F}, {0x2F00, 0x2FDF}, {0x0E40, 0x0EFF}, {0x1780, 0x17FF},
                                               {0x1000, 0x109F}, {0xAA60, 0xAA7F}, {0xA9E0, 0xA9FF}, {0xAC00, 0xD7AF},
@@ -190,7 +189,7 @@ static const ig_stage stages[] = {
                                 .set = SET(0, deepseek_punctuation), .lead = 's', .min = 1},
     [S_SPACE_AT_END] = {.next = ig_split_line_end_space, .pattern = "\\s+\\z"},
     [S_DEEPSEEK_HAN] = {.next = ig_split_run,
-                        .pattern = "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+",
+                        .pattern = "(?:(?!\\s)[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}])+",
                         .set = SET(0, deepseek_han), .min = 1},
     [S_SPACE_LETTERS] = {.next = ig_split_run, .pattern = "\\s?\\p{L}+", .set = CLASS(IG_UTF_LETTER), .lead = 's',
                          .min = 1},

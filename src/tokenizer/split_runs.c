@@ -6,6 +6,9 @@
 IG_INLINE bool in_set(const ig_char_set *set, ig_char c) {
     if (c.cls & set->classes)
         return !set->not ;
+    /* The peer's regex engine sees every white space above ASCII as one control character: it is in no range. */
+    if (c.cp >= 128 && (c.cls & IG_UTF_SPACE))
+        return set->not ;
     for (uint32_t i = 0; i < set->n_ranges; i++)
         if (c.cp >= set->ranges[i].first && c.cp <= set->ranges[i].last)
             return !set->not ;

@@ -84,7 +84,7 @@ typedef struct ig_code_range {
     uint32_t first, last;
 } ig_code_range;
 
-/* A set of characters: classes and ranges. */
+/* A set of characters: classes and ranges. White space above ASCII is in no range. */
 typedef struct ig_char_set {
     unsigned classes; /* bits of ig_utf_class */
     const ig_code_range *ranges;
