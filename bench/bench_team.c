@@ -1,9 +1,11 @@
-/* bench_team.c: what a barrier costs, and what is left of a run's speed when another process wants one of the cores.
+/* bench_team.c: what a barrier costs, and what is left of a run's speed when another process wants
+ * one of the cores.
  *
  *     bench_team [threads]
  *
- * A "token" is 300 phases of 16 chunks of some microseconds, shared by ig_team_take, with a barrier after each phase: the shape
- * of a decode step. The neighbour is a child process, pinned to the last CPU, that counts for ever. */
+ * A "token" is 300 phases of 16 chunks of some microseconds, shared by ig_team_take, with a barrier
+ * after each phase: the shape of a decode step. The neighbour is a child process, pinned to the
+ * last CPU, that counts for ever. */
 #include "backend/cpu/cpu_team.h"
 
 #include <signal.h>
@@ -46,7 +48,8 @@ static void token_run(void *user, uint32_t thread, uint32_t n_threads) {
     }
 }
 
-/* Tokens per second over `seconds`; between tokens the caller is busy for a while, as a sampler is. */
+/* Tokens per second over `seconds`; between tokens the caller is busy for a while, as a sampler is.
+ */
 static double token_rate(job *j, double seconds) {
     const uint64_t start = ig_clock_ns();
     uint64_t now = start;
@@ -114,8 +117,9 @@ int main(int argc, char **argv) {
         qsort(lone, ROUNDS, sizeof *lone, compare);
         qsort(shared, ROUNDS, sizeof *shared, compare);
         qsort(share, ROUNDS, sizeof *share, compare);
-        printf("%.0f,%.1f,%.1f,%.1f,%.3f,%.3f\n", chunk_us[k], 1e6 / (PHASES * CHUNKS * chunk_us[k]), lone[ROUNDS / 2],
-               shared[ROUNDS / 2], share[ROUNDS / 2], share[0]);
+        printf("%.0f,%.1f,%.1f,%.1f,%.3f,%.3f\n", chunk_us[k],
+               1e6 / (PHASES * CHUNKS * chunk_us[k]), lone[ROUNDS / 2], shared[ROUNDS / 2],
+               share[ROUNDS / 2], share[0]);
         fflush(stdout);
     }
     ig_team_close(&j.team);

@@ -1,5 +1,5 @@
-/* test_team.c: barriers order memory, chunks are handed out once, runs follow each other, opening survives a full heap. Run
- * under TSan too. */
+/* test_team.c: barriers order memory, chunks are handed out once, runs follow each other, opening
+ * survives a full heap. Run under TSan too. */
 #include "test.h"
 
 #include "backend/cpu/cpu_team.h"
@@ -148,6 +148,7 @@ TEST(allocation_failures) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(barriers_order_memory), T(chunks_are_taken_once), T(runs_follow_each_other),
-               T(idle_team_uses_no_cpu), T(bad_sizes_are_refused), T(allocation_failures));
+    return RUN(argc, argv, T(barriers_order_memory), T(chunks_are_taken_once),
+               T(runs_follow_each_other), T(idle_team_uses_no_cpu), T(bad_sizes_are_refused),
+               T(allocation_failures));
 }

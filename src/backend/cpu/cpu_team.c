@@ -1,22 +1,24 @@
 /* cpu_team.c: the workers of the cpu backend, their barrier and their chunk counters.
  *
- * Entered by the executor's thread (thread 0 of every run) and by the workers, which start here and never leave. The
- * only file of the backend with atomics.
+ * Entered by the executor's thread (thread 0 of every run) and by the workers, which start here and
+ * never leave. The only file of the backend with atomics.
  *
- * Happens-before: a run is published by storing `run` after fn and user; a worker that loads the new `run` sees them. At
- * a barrier every thread adds to `arrived` (release, acquire), so the last one has seen what all wrote; it then stores
- * `phase`, and whoever loads the new phase has seen it too. A thread goes to sleep only after it counted itself in
- * `sleepers`; the waker changes the word first and looks at `sleepers` second. All four accesses are sequentially
- * consistent, so one of the two always sees the other and no wake is lost.
+ * Happens-before: a run is published by storing `run` after fn and user; a worker that loads the
+ * new `run` sees them. At a barrier every thread adds to `arrived` (release, acquire), so the last
+ * one has seen what all wrote; it then stores `phase`, and whoever loads the new phase has seen it
+ * too. A thread goes to sleep only after it counted itself in `sleepers`; the waker changes the
+ * word first and looks at `sleepers` second. All four accesses are sequentially consistent, so one
+ * of the two always sees the other and no wake is lost.
  *
- * Waiting. A waiter spins because the partner is usually some microseconds away, and a futex sleep costs more than that.
- * It stops spinning soon when spinning did not pay the last time: the partner is then probably waiting for a core, maybe
- * for ours.
+ * Waiting. A waiter spins because the partner is usually some microseconds away, and a futex sleep
+ * costs more than that. It stops spinning soon when spinning did not pay the last time: the partner
+ * is then probably waiting for a core, maybe for ours.
  *
- * Busy neighbours. A barrier waits for the thread that another process keeps from its core, so a team of n can be slower
- * than one of n - 1. Every member measures how long it was ready and did not run; when that costs more than a whole
- * thread brings, the next runs get one thread less, and a later run tries again. Measured with a busy loop on one of two
- * cores: 0.46 to 0.48 of the lone speed without this (0.37 at worst), 0.5 with it. */
+ * Busy neighbours. A barrier waits for the thread that another process keeps from its core, so a
+ * team of n can be slower than one of n - 1. Every member measures how long it was ready and did
+ * not run; when that costs more than a whole thread brings, the next runs get one thread less, and
+ * a later run tries again. Measured with a busy loop on one of two cores: 0.46 to 0.48 of the lone
+ * speed without this (0.37 at worst), 0.5 with it. */
 #include "backend/cpu/cpu_team.h"
 
 #include <assert.h>
@@ -35,18 +37,20 @@
 #define PAUSES_PER_CLOCK 16 /* a look at the clock costs about as much as one pause */
 
 /* Size of a run. */
-#define WINDOW_NS 30000000u      /* run time over which stalls are summed before the size is judged */
-#define REST_MIN_NS 200000000u   /* how long a thread stays out at first … */
-#define REST_MAX_NS 3200000000u  /* … and when trying again fails repeatedly */
+#define WINDOW_NS 30000000u    /* run time over which stalls are summed before the size is judged */
+#define REST_MIN_NS 200000000u /* how long a thread stays out at first … */
+#define REST_MAX_NS 3200000000u /* … and when trying again fails repeatedly */
 
-#define RUN_THREADS_BITS 12 /* low bits of `run`: threads that take part; above: sequence number */
+#define RUN_THREADS_BITS 12 /* low bits of `run`: threads that take part; above: sequence number   \
+                             */
 #define RUN_THREADS_MASK ((1u << RUN_THREADS_BITS) - 1)
 
 typedef struct member {
     ig_team *team;
     ig_thread *thread; /* NULL for thread 0 */
     uint32_t index;
-    /* Owned by the member's own thread; stall_ns is read by thread 0 after the last barrier of a run. */
+    /* Owned by the member's own thread; stall_ns is read by thread 0 after the last barrier of a
+     * run. */
     uint32_t spin_ns;
     uint64_t slept_ns; /* in this run, until the wake was sent */
     uint64_t stall_ns; /* in this run: ready, but without a core */
@@ -69,7 +73,8 @@ typedef struct sizing {
     uint64_t run_ns, stall_ns; /* in this window */
     uint64_t retry_ns;         /* clock after which one more thread is tried */
     uint64_t rest_ns;
-    double speed_before; /* threads' worth of progress before the last reduction; 0 = judged already */
+    double
+        speed_before; /* threads' worth of progress before the last reduction; 0 = judged already */
 } sizing;
 
 struct ig_team {
@@ -109,7 +114,8 @@ static void gate_wait(gate *g, uint32_t old, member *me) {
 }
 
 static void gate_open(gate *g, uint32_t value) {
-    /* The stamp is a hint: a waiter that reads an old one counts its sleep as a stall, or the reverse. */
+    /* The stamp is a hint: a waiter that reads an old one counts its sleep as a stall, or the
+     * reverse. */
     if (atomic_load_explicit(&g->sleepers, memory_order_relaxed) > 0)
         atomic_store_explicit(&g->opened_ns, ig_clock_ns(), memory_order_relaxed);
     atomic_store(&g->word, value);
@@ -127,12 +133,14 @@ static void meet(ig_team *team, member *me, uint32_t n_active) {
     gate_open(&team->phase, phase + 1);
 }
 
-/* One member's part of a run. The slice before the last barrier is all that is measured: afterwards stall_ns is thread 0's. */
+/* One member's part of a run. The slice before the last barrier is all that is measured: afterwards
+ * stall_ns is thread 0's. */
 static void take_part(ig_team *team, member *me, uint32_t n_active) {
     const uint64_t wall = ig_clock_ns(), cpu = ig_thread_cpu_ns();
     me->slept_ns = 0;
     team->fn(team->user, me->index, n_active);
-    const uint64_t wall_ns = ig_clock_ns() - wall, busy_ns = ig_thread_cpu_ns() - cpu + me->slept_ns;
+    const uint64_t wall_ns = ig_clock_ns() - wall,
+                   busy_ns = ig_thread_cpu_ns() - cpu + me->slept_ns;
     me->stall_ns = wall_ns > busy_ns ? wall_ns - busy_ns : 0;
     meet(team, me, n_active);
 }
@@ -179,7 +187,8 @@ ig_status ig_team_open(ig_team **out, uint32_t n_threads, bool pin, ig_err *err)
     for (uint32_t i = 0; i < n_threads; i++)
         team->members[i] = (member){.team = team, .index = i, .spin_ns = SPIN_MAX_NS};
     for (uint32_t i = 1; i < n_threads; i++) {
-        status = ig_thread_start(&team->members[i].thread, "ingot-cpu", work, &team->members[i], err);
+        status =
+            ig_thread_start(&team->members[i].thread, "ingot-cpu", work, &team->members[i], err);
         if (status)
             goto out;
         team->n_started = i;
