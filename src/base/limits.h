@@ -25,6 +25,9 @@
 #define IG_CONTEXT_MAX (1u << 27) /* tokens of one sequence */
 #define IG_PROGRAM_OPS_MAX (1u << 18) /* ops, values, weights of one program, each */
 
+/* Machines. */
+#define IG_THREADS_MAX 1024u /* workers of one cpu device */
+
 /* Text. */
 #define IG_TEXT_BYTES_MAX (1u << 28)     /* one text to tokenise */
 #define IG_TOKEN_BYTES_MAX (1u << 16)    /* one vocabulary entry; the longest known have a few hundred bytes */
