@@ -38,7 +38,7 @@ const ig_field_row ig_arch_fields[F_COUNT] = {
     [F_DV_WIN] = {"value_length_swa", WHOLE(1, IG_WIDTH_MAX), .src = {FLD(F_DV)}},
 
     [F_NORM] = {"norm", WHOLE(0, NORM_LAYER)},
-    [F_NORM_W] = {"norm weights", FLAG, .src = {C(1)}},
+    [F_NORM_SHAPE] = {"norm weights", WHOLE(QK_PLAIN, QK_FULL), .src = {C(QK_FULL)}},
     [F_EPS] = {"eps", REAL(0, 1), .need = true, .src = {KEY0("attention.layer_norm_rms_epsilon")}},
     [F_EPS_POST] = {"eps of post norms", REAL(0, 1), .src = {FLD(F_EPS)}},
 
@@ -76,12 +76,11 @@ const ig_field_row ig_arch_fields[F_COUNT] = {
     [F_FACTORS] = {"rope factors", WHOLE(0, FACTORS_AUTO), .src = {C(FACTORS_FREQS)}},
     [F_FACTORS_FULL] = {"rope factors on full layers only", FLAG},
 
-    [F_Q_NORM] = {"q norm", WHOLE(0, QK_GAIN)},
-    [F_K_NORM] = {"k norm", WHOLE(0, QK_GAIN), .src = {FLD(F_Q_NORM)}},
+    [F_Q_NORM] = {"q norm", WHOLE(0, QK_GAIN + QK_MAYBE)},
+    [F_K_NORM] = {"k norm", WHOLE(0, QK_GAIN + QK_MAYBE), .src = {FLD(F_Q_NORM)}},
     [F_V_NORM] = {"v norm", FLAG},
     [F_QK_KIND] = {"kind of q and k norms", WHOLE(0, NORM_LAYER), .src = {FLD(F_NORM)}},
     [F_QK_AFTER] = {"q and k norms after rope", FLAG},
-    [F_QK_OPT] = {"q and k norms by presence", FLAG},
     [F_QK_ROPED] = {"q and k norms on rope layers only", FLAG},
     [F_ATT_SCALE] = {"attention scale", REAL(-BIG, BIG), .need = true, .src = {EXPR(X_RSQRT, F_DK, 0, 1)}},
     [F_TEMP_A] = {"attention.temperature_scale", REAL(-1e9, 1e9)},
@@ -190,4 +189,12 @@ const ig_arch_key ig_arch_graph_keys[] = {
     {"use_parallel_residual", 0},
     {"wkv.*", 0},
     {NULL, 0},
+};
+
+/* Not read by any graph, or read through another key. */
+const char *const ig_arch_ignored_keys[] = {
+    "vocab_size",
+    "attention.layer_norm_epsilon", /* files often carry both epsilons */
+    "attention.layer_norm_rms_epsilon",
+    NULL,
 };

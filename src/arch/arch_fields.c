@@ -90,6 +90,8 @@ bool ig_arch_cond(const ig_builder *b, const ig_cond *cond) {
         return ig_checkpoint_tensor(b->ckpt, ig_str_of(cond->name)) != NULL;
     case COND_NO_TENSOR:
         return ig_checkpoint_tensor(b->ckpt, ig_str_of(cond->name)) == NULL;
+    case COND_SECTIONS:
+        return b->sections[0] > 0 && b->sections[1] > 0;
     case COND_EQ:
         return b->v[cond->field] == cond->value;
     case COND_NE:
@@ -299,7 +301,7 @@ ig_status ig_arch_eval(ig_builder *b, ig_err *err) {
     }
     IG_TRY(overrides(b, err));
     for (const ig_refusal *r = b->row->refuse; r && r->why; r++) {
-        if (ig_arch_cond(b, &r->when))
+        if (ig_arch_cond(b, &r->when) && ig_arch_cond(b, &r->also))
             return ig_fail(err, IG_EUNSUPPORTED, "%.*s %s", IG_STR_ARG(b->arch), r->why);
     }
     return IG_OK;
@@ -343,6 +345,10 @@ static bool accounted(const ig_builder *b, ig_str name) {
             return true;
     }
     for (const char *const *k = b->row->ignored_keys; k && *k; k++) {
+        if (matches(name, *k))
+            return true;
+    }
+    for (const char *const *k = ig_arch_ignored_keys; *k; k++) {
         if (matches(name, *k))
             return true;
     }

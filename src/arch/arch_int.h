@@ -31,7 +31,7 @@ typedef enum ig_field {
     F_DV_WIN,
     /* norms */
     F_NORM,
-    F_NORM_W,
+    F_NORM_SHAPE, /* of the norms of the stream: QK_FULL or QK_PLAIN */
     F_EPS,
     F_EPS_POST,
     /* input */
@@ -67,7 +67,6 @@ typedef enum ig_field {
     F_V_NORM,
     F_QK_KIND,
     F_QK_AFTER,
-    F_QK_OPT,
     F_QK_ROPED, /* norm on rope layers only */
     F_ATT_SCALE,
     F_TEMP_A,
@@ -147,7 +146,8 @@ enum { ROPE_ALL, ROPE_OFF, ROPE_WIN, ROPE_WIN_OR_LEAD, ROPE_NOT_NTH, ROPE_NOT_FI
 enum { WIN_SAME, WIN_AF, WIN_PLAIN };
 enum { SCALING_NONE = 1, SCALING_LINEAR, SCALING_YARN, SCALING_LONGROPE };
 enum { FACTORS_NONE, FACTORS_FREQS, FACTORS_LONGSHORT, FACTORS_AUTO };
-enum { QK_NONE, QK_PLAIN, QK_HEAD, QK_FULL, QK_PERHEAD, QK_GAIN };
+/* Shape of a norm: none, without weight, [cols] shared by the heads, [width] over the row, [heads][cols], [heads][1]. */
+enum { QK_NONE, QK_PLAIN, QK_HEAD, QK_FULL, QK_PERHEAD, QK_GAIN, QK_MAYBE = 8 /* added: only if the tensor is there */ };
 enum { WIN_MASK_STD, WIN_MASK_CHUNK };
 enum { TIE_OPT, TIE_OWN, TIE_TIED, TIE_REV };
 enum { MOE_ALL, MOE_LEAD, MOE_STEP, MOE_LEAD_STEP, MOE_TENSOR };
@@ -190,6 +190,7 @@ typedef enum ig_cond_kind {
     COND_KEY_ZERO,  /* present and zero */
     COND_TENSOR,    /* a whole tensor name */
     COND_NO_TENSOR,
+    COND_SECTIONS,  /* rope.dimension_sections: the first two are above 0 */
     COND_EQ,        /* field == value */
     COND_NE,
     COND_ABOVE      /* field > value */
@@ -228,6 +229,7 @@ typedef struct ig_arch_key {
     double neutral;   /* beside 0, false and "" */
 } ig_arch_key;
 extern const ig_arch_key ig_arch_graph_keys[];
+extern const char *const ig_arch_ignored_keys[]; /* of every row; NULL-ended */
 
 /* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
@@ -318,7 +320,7 @@ typedef enum ig_reg {
     REG_RIN,  /* router input */
     REG_ID,
     REG_WT,
-    REG_XE,   /* expert input */
+    REG_ONES, /* weights 1 */
     REG_G,
     REG_U,
     REG_S,    /* shared expert, second branch */
@@ -350,7 +352,7 @@ typedef enum ig_rec {
     REC_END,
     REC_COPY,
     REC_SLICE,   /* head of the current layer */
-    REC_EMBED,
+    REC_EMBED,   /* arg: index, scale of rows, scale of injected rows */
     REC_NORM,    /* arg: kind, eps, shape (QK_*) */
     REC_LINEAR,  /* arg[0]: accumulate in f32 */
     REC_ROPE,
@@ -364,8 +366,8 @@ typedef enum ig_rec {
     REC_ATTEND,
     REC_ROUTE,   /* arg: id_div */
     REC_EXPERT,  /* arg: experts */
-    REC_COMBINE, /* in[1] absent: weights 1 */
-    REC_SPREAD,  /* every chosen expert's copy of in[0] times its weight in[1] */
+    REC_COMBINE,
+    REC_ONES,    /* a row of top-k ones */
     REC_SELECT,
     REC_CALL,    /* arg[0]: ig_slot */
     REC_COUNT
@@ -409,7 +411,8 @@ typedef struct ig_record {
 
 typedef enum ig_recipe {
     RECIPE_PROLOGUE,
-    RECIPE_EPILOGUE,
+    RECIPE_FINAL, /* the wanted rows, normed */
+    RECIPE_HEAD,
     RECIPE_FRAME_PRE,
     RECIPE_FRAME_PAR,
     RECIPE_FRAME_PAR2,
@@ -431,7 +434,7 @@ extern const ig_record *const ig_arch_recipes[RECIPE_COUNT];
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 typedef struct ig_refusal {
-    ig_cond when;
+    ig_cond when, also; /* both hold */
     const char *why; /* message after the architecture's name; NULL ends a list */
 } ig_refusal;
 
@@ -495,7 +498,8 @@ typedef struct ig_builder {
     uint32_t sections[4];
     uint32_t n_layers;
     ig_layer *layers;
-    uint32_t layer; /* the one being built */
+    uint32_t n_vocab; /* rows of the token table */
+    uint32_t layer;   /* the one being built */
     bool in_layer;
     ig_rope_table rope[2]; /* of full and of window layers */
     ig_ref reg[REG_COUNT];

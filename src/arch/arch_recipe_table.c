@@ -73,8 +73,8 @@ const char *const ig_arch_stems[ROLE_COUNT] = {
 #define COPY(to, from, ...) {.op = REC_COPY, .out = {to}, .in = {from}, .when = {__VA_ARGS__}}
 #define NORM_AS(to, from, role_, kind, eps, shape, ...)                                                                \
     {.op = REC_NORM, .out = {to}, .in = {from}, .role = {role_}, .arg = {kind, eps, shape}, .when = {__VA_ARGS__}}
-#define NORM(to, from, role_, ...) NORM_AS(to, from, role_, FV(F_NORM), FV(F_EPS), CV(QK_FULL), __VA_ARGS__)
-#define NORM_POST(reg, role_, ...) NORM_AS(reg, reg, role_, FV(F_NORM), FV(F_EPS_POST), CV(QK_FULL), __VA_ARGS__)
+#define NORM(to, from, role_, ...) NORM_AS(to, from, role_, FV(F_NORM), FV(F_EPS), FV(F_NORM_SHAPE), __VA_ARGS__)
+#define NORM_POST(reg, role_, ...) NORM_AS(reg, reg, role_, FV(F_NORM), FV(F_EPS_POST), FV(F_NORM_SHAPE), __VA_ARGS__)
 #define LINEAR(to, from, role_, width_, ...)                                                                           \
     {.op = REC_LINEAR, .out = {to}, .in = {from}, .role = {role_}, .width = {width_}, .when = {__VA_ARGS__}}
 #define LINEAR_ACC(to, from, role_, width_)                                                                            \
@@ -93,6 +93,7 @@ static const ig_record PROLOGUE[] = {
     {.op = REC_EMBED, .out = {REG_T}, .role = {ROLE_POSITION_EMBD}, .width = {W_D}, .arg = {CV(IG_EMBED_POSITION)}, .when = {IF_EQ(F_POS_TABLE, POS_OPT), IF_TENSOR(ROLE_POSITION_EMBD)}},
     ADD(REG_X, REG_X, REG_T, ONE, ONE, IF_EQ(F_POS_TABLE, POS_OPT), IF_TENSOR(ROLE_POSITION_EMBD)),
     COPY(REG_X0, REG_X),
+    {.op = REC_ONES, .out = {REG_ONES}, .when = {IF(F_BEFORE)}},
     /* A second table gives every layer an input of its own, beside a projection of the first. */
     {.op = REC_EMBED, .out = {REG_PLE}, .role = {ROLE_PLE_EMBD}, .width = {W_PLES}, .arg = {CV(IG_EMBED_TOKEN), FV(F_PLE_SCALE), FV(F_PLE_SCALE)}, .when = {IF(F_PLE)}},
     LINEAR(REG_T, REG_X, ROLE_PLE_PROJ, W_PLES, IF(F_PLE)),
@@ -102,9 +103,13 @@ static const ig_record PROLOGUE[] = {
     {REC_END},
 };
 
-static const ig_record EPILOGUE[] = {
+static const ig_record FINAL[] = {
     {.op = REC_SELECT, .out = {REG_X}, .in = {REG_X}},
     NORM(REG_X, REG_X, ROLE_OUTPUT_NORM),
+    {REC_END},
+};
+
+static const ig_record HEAD[] = {
     LINEAR(REG_Z, REG_X, ROLE_OUTPUT, W_VOCAB),
     SCALE(REG_Z, FV(F_LOGIT)),
     {.op = REC_SOFTCAP, .out = {REG_Z}, .in = {REG_Z}, .arg = {FV(F_FINAL_CAP)}},
@@ -330,18 +335,19 @@ static const ig_record FFN_MLP[] = {
 
 static const ig_record FFN_MOE[] = {
     {.op = REC_ROUTE, .out = {REG_ID, REG_WT}, .in = {REG_RIN}, .role = {ROLE_GATE_INP, ROLE_PROBS_B}},
-    COPY(REG_XE, REG_F),
-    {.op = REC_SPREAD, .out = {REG_XE}, .in = {REG_F, REG_WT}, .when = {IF(F_BEFORE)}},
-    {.op = REC_EXPERT, .out = {REG_G, REG_U}, .in = {REG_XE, REG_ID}, .fused = ROLE_GATE_UP_EXPS, .role = {ROLE_GATE_EXPS, ROLE_UP_EXPS}, .width = {W_FE, W_FE}, .arg = {FV(F_E)}, .when = {IF_LAYER(LAYER_MERGED)}},
-    EXPERT(REG_G, REG_XE, ROLE_GATE_EXPS, W_FE, F_E, IF_NOT_LAYER(LAYER_MERGED), IF_NOT_LAYER(LAYER_UNGATED)),
-    EXPERT(REG_U, REG_XE, ROLE_UP_EXPS, W_FE, F_E, IF_NOT_LAYER(LAYER_MERGED)),
+    {.op = REC_EXPERT, .out = {REG_G, REG_U}, .in = {REG_F, REG_ID}, .fused = ROLE_GATE_UP_EXPS, .role = {ROLE_GATE_EXPS, ROLE_UP_EXPS}, .width = {W_FE, W_FE}, .arg = {FV(F_E)}, .when = {IF_LAYER(LAYER_MERGED)}},
+    EXPERT(REG_G, REG_F, ROLE_GATE_EXPS, W_FE, F_E, IF_NOT_LAYER(LAYER_MERGED), IF_NOT_LAYER(LAYER_UNGATED)),
+    EXPERT(REG_U, REG_F, ROLE_UP_EXPS, W_FE, F_E, IF_NOT_LAYER(LAYER_MERGED)),
+    /* Weights before the experts: W (w x) = w (W x), as these have no bias. */
+    {.op = REC_GLU, .out = {REG_G}, .in = {REG_WT, REG_G}, .arg = {CV(IG_ACT_NONE)}, .when = {IF(F_BEFORE)}},
+    {.op = REC_GLU, .out = {REG_U}, .in = {REG_WT, REG_U}, .arg = {CV(IG_ACT_NONE)}, .when = {IF(F_BEFORE)}},
+    COPY(REG_WT, REG_ONES, IF(F_BEFORE)),
     /* Limits do not reach merged experts. */
     {.op = REC_GLU, .out = {REG_M}, .in = {REG_G, REG_U}, .arg = {FV(F_ACT)}, .when = {IF_LAYER(LAYER_MERGED)}},
     GLU_LIMITED(REG_M, F_LIMIT_EXP, IF_NOT_LAYER(LAYER_MERGED), IF_NOT_LAYER(LAYER_UNGATED)),
     {.op = REC_GLU, .out = {REG_M}, .in = {REG_U}, .arg = {FV(F_ACT)}, .when = {IF_LAYER(LAYER_UNGATED)}},
     EXPERT(REG_M, REG_M, ROLE_DOWN_EXPS, W_D, F_E),
-    {.op = REC_COMBINE, .out = {REG_M}, .in = {REG_M, REG_WT}, .when = {IF_NOT(F_BEFORE)}},
-    {.op = REC_COMBINE, .out = {REG_M}, .in = {REG_M}, .when = {IF(F_BEFORE)}},
+    {.op = REC_COMBINE, .out = {REG_M}, .in = {REG_M, REG_WT}},
     /* Shared expert. */
     TWO_LINEARS(ROLE_GATE_SHEXP, ROLE_UP_SHEXP, W_FS, IF(F_FS), IF_NOT(F_FS_FUSED)),
     ONE_LINEAR(ROLE_UP_SHEXP, W_FS, IF(F_FS), IF(F_FS_FUSED)),
@@ -369,7 +375,8 @@ static const ig_record FFN_MOE[] = {
 
 const ig_record *const ig_arch_recipes[RECIPE_COUNT] = {
     [RECIPE_PROLOGUE] = PROLOGUE,
-    [RECIPE_EPILOGUE] = EPILOGUE,
+    [RECIPE_FINAL] = FINAL,
+    [RECIPE_HEAD] = HEAD,
     [RECIPE_FRAME_PRE] = FRAME_PRE,
     [RECIPE_FRAME_PAR] = FRAME_PAR,
     [RECIPE_FRAME_PAR2] = FRAME_PAR2,
