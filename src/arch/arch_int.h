@@ -24,6 +24,8 @@ typedef enum ig_field {
     F_HK,
     F_FF, /* as the key says */
     F_F,  /* of one branch */
+    F_E,
+    F_K,
     F_R_KEY,
     F_DK,
     F_DV,
@@ -100,8 +102,6 @@ typedef enum ig_field {
     F_XIELU_AP,
     F_XIELU_B,
     F_XIELU_E,
-    F_E,
-    F_K,
     F_FE,
     F_FS_N,
     F_FS_ONE,

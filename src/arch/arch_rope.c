@@ -131,6 +131,10 @@ ig_status ig_arch_ropes(ig_builder *b, ig_err *err) {
         IG_TRY(check_rot(b, window.n_rot, (uint32_t)b->v[F_DK_WIN], err));
         IG_TRY(table(b, &window, &b->rope[1], err));
     }
+    /* Without rope its factors are inert. */
+    const ig_tensor *idle = kinds[0] || kinds[1] ? NULL : ig_arch_find_tensor(b, ROLE_ROPE_FREQS, ".weight");
+    if (idle)
+        IG_TRY(ig_arch_mark(b, idle, err));
     /* Equal tables are one table. */
     if (kinds[0] && kinds[1] && b->rope[0].n_rot == b->rope[1].n_rot && b->rope[0].m == b->rope[1].m &&
         memcmp(b->rope[0].inv_freq, b->rope[1].inv_freq, b->rope[0].n_rot / 2 * sizeof(double)) == 0)
