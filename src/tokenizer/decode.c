@@ -78,8 +78,8 @@ ig_status ig_tokenizer_piece(const ig_tokenizer *tok, int32_t id, bool special, 
     unsigned attr = tok->attr[id];
     if (!special && (attr & IG_ATTR_SPECIAL))
         return IG_OK;
-    if (attr & (IG_ATTR_SPECIAL | IG_ATTR_USER))
-        return ig_buf_add_str(out, s, err);
+    if (attr & (IG_ATTR_SPECIAL | IG_ATTR_USER)) /* the decoder of a tokenizer.json sees every token */
+        return tok->from_json && tok->escaped ? add_unescaped(s, out, err) : ig_buf_add_str(out, s, err);
     if (attr & IG_ATTR_NORMAL) {
         if (tok->merge_kind == IG_MERGE_BYTES) {
             ig_str raw = ig_token_map_str(&tok->raw, (uint32_t)id);
@@ -134,25 +134,21 @@ static size_t clean_contractions(char *t, size_t n) {
     return to;
 }
 
-/* Appends the piece of id without its leading space. */
-static ig_status add_stripped(const ig_tokenizer *tok, int32_t id, bool special, ig_buf *out, ig_err *err) {
-    size_t before = out->n;
-    IG_TRY(ig_tokenizer_piece(tok, id, special, out, err));
-    if (out->n > before && out->p[before] == ' ') {
-        memmove(out->p + before, out->p + before + 1, out->n - before); /* with the terminating zero */
+static void strip_space(ig_buf *out, size_t at) {
+    if (out->n > at && out->p[at] == ' ') {
+        memmove(out->p + at, out->p + at + 1, out->n - at); /* with the terminating zero */
         out->n--;
     }
-    return IG_OK;
 }
 
 ig_status ig_tokenizer_decode(const ig_tokenizer *tok, const int32_t *ids, size_t n, bool special, ig_buf *out,
                               ig_err *err) {
     size_t before = out->n;
     for (size_t i = 0; i < n; i++) {
-        if (i == 0 && tok->strip_first_space)
-            IG_TRY(add_stripped(tok, ids[i], special, out, err));
-        else
-            IG_TRY(ig_tokenizer_piece(tok, ids[i], special, out, err));
+        IG_TRY(ig_tokenizer_piece(tok, ids[i], special, out, err));
+        /* Model files: the space of the first token; tokenizer.json: that of the whole text. */
+        if (tok->strip_first_space && i == (tok->from_json ? n - 1 : 0))
+            strip_space(out, before);
     }
     if (tok->clean_spaces && out->n > before) {
         char *t = out->p + before;
@@ -217,11 +213,13 @@ static ig_status add_valid(ig_detok *d, const char *p, size_t n, ig_buf *out, ig
 ig_status ig_detok_add(ig_detok *d, int32_t id, ig_buf *out, ig_err *err) {
     ig_buf piece;
     ig_buf_init(&piece, 4 * (size_t)IG_TOKEN_BYTES_MAX);
-    ig_status status = d->started ? ig_tokenizer_piece(d->tok, id, d->special, &piece, err)
-                                  : add_stripped(d->tok, id, d->special, &piece, err);
+    ig_status status = ig_tokenizer_piece(d->tok, id, d->special, &piece, err);
     if (!status) {
+        bool printed = piece.n > 0;
+        if (!d->started)
+            strip_space(&piece, 0);
         ig_str s = ig_buf_str(&piece);
-        d->started = d->started || s.n > 0;
+        d->started = d->started || printed;
         status = add_valid(d, s.p, s.n, out, err);
     }
     ig_buf_fini(&piece);

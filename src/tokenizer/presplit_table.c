@@ -123,8 +123,8 @@ enum {
 };
 
 static const ig_stage stages[] = {
-    [S_GPT2] = {.next = ig_split_gpt2, .pattern = GPT2 "|\\s+", .alias = {GPT2}},
-    [S_LLAMA3] = {.next = ig_split_llama3, .pattern = LLAMA3(CONTRACTIONS, "\\p{N}{1,3}")},
+    [S_GPT2] = {.covers = true, .next = ig_split_gpt2, .pattern = GPT2 "|\\s+", .alias = {GPT2}},
+    [S_LLAMA3] = {.covers = true, .next = ig_split_llama3, .pattern = LLAMA3(CONTRACTIONS, "\\p{N}{1,3}")},
     [S_LLAMA3_ALL_DIGITS] = {.next = ig_split_llama3_all_digits, .pattern = LLAMA3(CONTRACTIONS, "\\p{N}+")},
     [S_JAIS2] = {.next = ig_split_jais2,
                  .pattern = CONTRACTIONS "|" WORDS "\\p{N}{1,3}|" SYMBOLS
@@ -133,8 +133,8 @@ static const ig_stage stages[] = {
     [S_K2_HORIZON] = {.next = ig_split_k2_horizon,
                       .pattern = CONTRACTIONS
                       "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}|\\p{M}|\\x{200C}|\\x{200D})+|\\p{N}{1,3}|" SYMBOLS SPACES},
-    [S_QWEN2] = {.next = ig_split_qwen2, .pattern = LLAMA3(CONTRACTIONS, "\\p{N}")},
-    [S_QWEN35] = {.next = ig_split_qwen35,
+    [S_QWEN2] = {.covers = true, .next = ig_split_qwen2, .pattern = LLAMA3(CONTRACTIONS, "\\p{N}")},
+    [S_QWEN35] = {.covers = true, .next = ig_split_qwen35,
                   .pattern = CONTRACTIONS "|" WORDS_MARKS
                                           "|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|" SPACES},
     [S_UFAKZEKA] = {.next = ig_split_ufakzeka, .pattern = WORDS "\\p{N}|" SYMBOLS SPACES},
@@ -165,13 +165,13 @@ static const ig_stage stages[] = {
                      .alias = {"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?"
                                "[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"}},
     [S_SPARK] = {.next = ig_split_spark, .pattern = DEEPSEEK_WORDS "|[\\r\\n]|" SPACES},
-    [S_LLAMA3_FOLDED] = {.next = ig_split_llama3_long_s, .pattern = LLAMA3(FOLDED, "\\p{N}{1,3}")},
-    [S_QWEN2_FOLDED] = {.next = ig_split_qwen2_long_s, .pattern = LLAMA3(FOLDED, "\\p{N}")},
-    [S_QWEN35_FOLDED] = {.next = ig_split_qwen35_long_s,
+    [S_LLAMA3_FOLDED] = {.covers = true, .next = ig_split_llama3_long_s, .pattern = LLAMA3(FOLDED, "\\p{N}{1,3}")},
+    [S_QWEN2_FOLDED] = {.covers = true, .next = ig_split_qwen2_long_s, .pattern = LLAMA3(FOLDED, "\\p{N}")},
+    [S_QWEN35_FOLDED] = {.covers = true, .next = ig_split_qwen35_long_s,
                          .pattern = FOLDED "|" WORDS_MARKS
                                            "|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|" SPACES},
-    [S_TEKKEN_EXACT] = {.next = ig_split_tekken_exact, .pattern = CASED(UPPER, LOWER, "", "\\p{N}")},
-    [S_GPT4O_EXACT] = {.next = ig_split_gpt4o_exact, .pattern = CASED(UPPER, LOWER, FOLDED "?", "\\p{N}{1,3}")},
+    [S_TEKKEN_EXACT] = {.covers = true, .next = ig_split_tekken_exact, .pattern = CASED(UPPER, LOWER, "", "\\p{N}")},
+    [S_GPT4O_EXACT] = {.covers = true, .next = ig_split_gpt4o_exact, .pattern = CASED(UPPER, LOWER, FOLDED "?", "\\p{N}{1,3}")},
     [S_NUMBERS] = {.next = ig_split_run, .pattern = "\\p{N}+", .set = CLASS(IG_UTF_NUMBER), .min = 1},
     [S_NUMBER] = {.next = ig_split_run, .pattern = "\\p{N}", .set = CLASS(IG_UTF_NUMBER), .min = 1, .max = 1},
     [S_NUMBERS_3] = {.next = ig_split_run, .pattern = "\\p{N}{1,3}", .set = CLASS(IG_UTF_NUMBER), .min = 1, .max = 3},

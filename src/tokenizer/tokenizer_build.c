@@ -48,7 +48,9 @@ ig_status ig_tokenizer_set_tokens(ig_tokenizer *tok, const ig_str *tokens, uint3
     }
     IG_TRY(ig_token_map_init(&tok->text, &tok->arena, n, bytes, err));
     for (uint32_t i = 0; i < n; i++) {
-        if (!ig_token_map_add(&tok->text, tokens[i])) {
+        if (!tokens[i].p) {
+            ig_token_map_skip(&tok->text);
+        } else if (!ig_token_map_add(&tok->text, tokens[i])) {
             uint32_t first = ig_token_map_find(&tok->text, tokens[i].p, tokens[i].n);
             return ig_fail(err, IG_EFORMAT, "token %u \"%.*s\" repeats token %u", (unsigned)i,
                            IG_STR_ARG(tokens[i]), (unsigned)first);
@@ -192,7 +194,7 @@ static ig_status fill_raw(ig_tokenizer *tok, ig_buf *scratch, ig_err *err) {
     for (uint32_t id = 0; id < tok->n_tokens; id++) {
         bool all;
         IG_TRY(to_bytes(ig_token_map_str(&tok->text, id), scratch, &all, err));
-        if (all)
+        if (all && scratch->n > 0)
             (void)ig_token_map_add(&tok->raw, ig_buf_str(scratch)); /* the mapping is one to one: no repetition */
         else
             ig_token_map_skip(&tok->raw);

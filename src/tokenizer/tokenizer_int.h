@@ -102,6 +102,7 @@ struct ig_stage {
     ig_str literal;
     ig_pattern *compiled;
     const char *alias[2]; /* other spellings in tokenizer.json */
+    bool covers;          /* the pattern matches every text, so nothing lies between matches */
 };
 
 #define IG_STAGES_MAX 8
@@ -309,7 +310,8 @@ typedef struct ig_merge_text {
     ig_str left, right;
 } ig_merge_text;
 IG_MUST_USE ig_status ig_tokenizer_new(ig_tokenizer **out, ig_err *err);
-/* Strings must be different from each other. Allocates attr, eog, whole. */
+/* Strings must be different from each other; one that is NULL leaves its id without a text. Allocates attr, eog,
+ * whole. */
 IG_MUST_USE ig_status ig_tokenizer_set_tokens(ig_tokenizer *tok, const ig_str *tokens, uint32_t n, ig_err *err);
 IG_MUST_USE ig_status ig_tokenizer_set_merges(ig_tokenizer *tok, const ig_merge_text *merges, uint32_t n, ig_err *err);
 /* Appends a stage; one with a pattern that is not compiled is copied and compiled. */
