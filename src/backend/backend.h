@@ -43,6 +43,7 @@ typedef struct ig_device_options {
     uint32_t n_threads;      /* cpu: 0 = physical cores */
     const char *cpu_isa;     /* cpu: "avx512", "avx2", "neon", "scalar"; NULL = best */
     bool pin_threads;
+    bool profile;            /* measure seconds per op (op_seconds) */
     const ig_logger *logger;
     void (*progress)(void *user, double share); /* of packing weights; may be NULL */
     void *progress_user;

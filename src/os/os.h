@@ -48,6 +48,9 @@ size_t ig_memory_available_bytes(void);
 /* Anonymous zeroed memory, page aligned, huge pages advised when bytes >= 2 MiB. Free with ig_pages_free. */
 void *ig_pages_alloc(size_t bytes) IG_MUST_USE;
 void ig_pages_free(void *p, size_t bytes);
+/* Drops the whole pages inside [p, p + bytes) of a read-only file map from our resident set; they come back from the file
+ * when read again. Never call it on other memory. */
+void ig_pages_drop(const void *p, size_t bytes);
 
 typedef struct ig_thread ig_thread;
 /* Starts a thread named `name` (at most 15 bytes are kept). Ownership of *out is the caller's until join. */
