@@ -18,8 +18,11 @@ float dummy_output(int32_t id, uint32_t c) {
 }
 
 static bool absorbs(const ig_program *p, const ig_op *outer, const ig_op *inner) {
-    static const bool small[IG_OP_COUNT] = {
-        [IG_OP_NORM] = true, [IG_OP_ROPE] = true, [IG_OP_MAP] = true, [IG_OP_ADD] = true, [IG_OP_GLU] = true};
+    static const bool small[IG_OP_COUNT] = {[IG_OP_NORM] = true,
+                                            [IG_OP_ROPE] = true,
+                                            [IG_OP_MAP] = true,
+                                            [IG_OP_ADD] = true,
+                                            [IG_OP_GLU] = true};
     (void)p;
     return outer->n_pre < IG_OP_PRE_MAX && outer->n_post < IG_OP_POST_MAX && small[inner->kind];
 }
@@ -36,12 +39,15 @@ static ig_status dummy_open(void **self, const ig_device_options *options, ig_er
     if (!d)
         return ig_fail_memory(err, sizeof *d);
     d->record = record ? record : &d->none;
-    d->caps = (ig_capabilities){.name = "dummy", .rows = d->rows, .merge_linears = d->record->merges,
+    d->caps = (ig_capabilities){.name = "dummy",
+                                .rows = d->rows,
+                                .merge_linears = d->record->merges,
                                 .absorbs_pre = d->record->absorbs ? absorbs : NULL,
                                 .absorbs_post = d->record->absorbs ? absorbs : NULL};
     for (int kind = IG_OP_NONE + 1; kind < IG_OP_COUNT; kind++) {
         if (!(d->record->refuses >> kind & 1))
-            d->rows[d->caps.n_rows++] = (ig_kernel_row){.kind = (ig_op_kind)kind, .name = "anything"};
+            d->rows[d->caps.n_rows++] =
+                (ig_kernel_row){.kind = (ig_op_kind)kind, .name = "anything"};
     }
     d->record->n_opens++;
     *self = d;
@@ -66,7 +72,9 @@ static ig_status dummy_load(void *self, const ig_plan *plan, void **module, ig_e
         return ig_fail_memory(err, sizeof *m);
     m->device = d;
     m->plan = plan;
-    m->out = ig_alloc((size_t)plan->limits.outputs_max * plan->program->values[plan->program->output].cols, sizeof *m->out);
+    m->out = ig_alloc((size_t)plan->limits.outputs_max *
+                          plan->program->values[plan->program->output].cols,
+                      sizeof *m->out);
     if (!m->out) {
         ig_free(m);
         return ig_fail(err, IG_EMEMORY, "out of memory");
@@ -93,7 +101,8 @@ static uint64_t dummy_page_bytes(void *module, uint32_t group, ig_dtype k, ig_dt
     return only && (k != only || v != only) ? 0 : 4096 + group;
 }
 
-static ig_status dummy_pool_open(void *module, const ig_pool_options *options, void **pool, ig_err *err) {
+static ig_status dummy_pool_open(void *module, const ig_pool_options *options, void **pool,
+                                 ig_err *err) {
     dummy_record *record = ((const dummy_module *)module)->device->record;
     (void)options;
     IG_TRY(dummy_answer(record->pool_status, "pool_open", err));
@@ -106,7 +115,8 @@ static void dummy_pool_close(void *pool) {
     ((dummy_record *)pool)->n_pool_closes++;
 }
 
-static ig_status dummy_pool_copy(void *pool, uint32_t group, const uint32_t *from, const uint32_t *to, uint32_t n, ig_err *err) {
+static ig_status dummy_pool_copy(void *pool, uint32_t group, const uint32_t *from,
+                                 const uint32_t *to, uint32_t n, ig_err *err) {
     (void)group, (void)from, (void)to, (void)err;
     ((dummy_record *)pool)->n_copies += n;
     return IG_OK;

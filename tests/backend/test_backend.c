@@ -5,7 +5,8 @@
 
 /* Two page groups: window 40 and full. */
 static const tiny_options two_windows = {.n_layers = 2, .window = 40};
-static const ig_limits limits = {.tokens_max = 64, .outputs_max = 4, .seqs_max = 3, .context_max = 128};
+static const ig_limits limits = {
+    .tokens_max = 64, .outputs_max = 4, .seqs_max = 3, .context_max = 128};
 
 typedef struct stage {
     dummy_record record;
@@ -24,7 +25,8 @@ static ig_status make_plan(stage *s) {
 
 static ig_status setup(stage *s) {
     const ig_device_options options = {.progress_user = &s->record};
-    const ig_pool_options pool = {.n_pages = {10, 12}, .k_dtype = IG_DTYPE_F16, .v_dtype = IG_DTYPE_F16};
+    const ig_pool_options pool = {
+        .n_pages = {10, 12}, .k_dtype = IG_DTYPE_F16, .v_dtype = IG_DTYPE_F16};
     IG_TRY(ig_device_open(&s->device, &dummy_backend, &options, &s->err));
     IG_TRY(make_plan(s));
     IG_TRY(ig_module_load(&s->module, s->device, s->plan, &s->err));
@@ -38,7 +40,8 @@ static void teardown(stage *s) {
     ig_device_close(&s->device);
 }
 
-/* A correct step: 2 new tokens after 70, of which the first page left the window; 33 tokens of a new sequence. */
+/* A correct step: 2 new tokens after 70, of which the first page left the window; 33 tokens of a
+ * new sequence. */
 typedef struct step {
     ig_batch batch;
     int32_t ids[64], positions[64];
@@ -90,16 +93,17 @@ TEST(a_good_step_runs) {
     CHECK_EQ(s.record.n_pools, s.record.n_pool_closes);
 }
 
-/* ---- batches that are wrong in one place ------------------------------------------------------------------------- */
+/* ---- batches that are wrong in one place
+ * ------------------------------------------------------------------------- */
 
 typedef struct bad {
     void (*spoil)(step *t);
     const char *message; /* a part of it */
 } bad;
 
-#define SPOIL(name, statement)        \
-    static void name(step *t) {       \
-        statement;                    \
+#define SPOIL(name, statement)                                                                     \
+    static void name(step *t) {                                                                    \
+        statement;                                                                                 \
     }
 SPOIL(no_tokens, t->batch.n_tokens = 0)
 SPOIL(many_tokens, t->batch.n_tokens = 65)
@@ -196,7 +200,8 @@ TEST(bad_batches_are_named) {
     teardown(&s);
 }
 
-/* A page is only gone when no new token can see any of its tokens: window 40, page 0 ends at token 31. */
+/* A page is only gone when no new token can see any of its tokens: window 40, page 0 ends at
+ * token 31. */
 TEST(a_page_leaves_with_its_last_visible_token) {
     stage s = {0};
     if (setup(&s) != IG_OK) {
@@ -215,7 +220,8 @@ TEST(a_page_leaves_with_its_last_visible_token) {
     teardown(&s);
 }
 
-/* ---- order of calls, failures ------------------------------------------------------------------------------------ */
+/* ---- order of calls, failures
+ * ------------------------------------------------------------------------------------ */
 
 TEST(steps_come_one_at_a_time) {
     stage s = {0};
@@ -276,7 +282,8 @@ TEST(pools_are_checked) {
         CHECK_EQ(ig_module_page_bytes(s.module, 2, IG_DTYPE_F16, IG_DTYPE_F16), 0);
         CHECK_EQ(ig_module_page_bytes(s.module, 1, IG_DTYPE_F16, IG_DTYPE_F16), 4097);
 
-        const uint32_t from[] = {1, 2, 1}, to[] = {5, 6, 7}, far[] = {5, 6, 10}, twice[] = {5, 6, 5}, both[] = {5, 1, 7};
+        const uint32_t from[] = {1, 2, 1}, to[] = {5, 6, 7}, far[] = {5, 6, 10},
+                       twice[] = {5, 6, 5}, both[] = {5, 1, 7};
         CHECK_OK(ig_pool_copy(s.pool, 0, from, to, 3, &err));
         CHECK_EQ(s.record.n_copies, 3);
         CHECK_EQ(ig_pool_copy(s.pool, 2, from, to, 3, &err), IG_EARGUMENT);
@@ -316,7 +323,8 @@ TEST(an_incomplete_backend_is_refused) {
     ig_device_close(&device);
 }
 
-/* ---- plans for a device that the passes do not know --------------------------------------------------------------- */
+/* ---- plans for a device that the passes do not know
+ * --------------------------------------------------------------- */
 
 TEST(passes_ask_only_the_capabilities) {
     for (int wishes = 0; wishes < 4; wishes++) {
@@ -387,8 +395,9 @@ TEST(every_allocation_may_fail) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(a_good_step_runs), T(bad_batches_are_named), T(a_page_leaves_with_its_last_visible_token),
-               T(steps_come_one_at_a_time), T(a_failed_step_loses_the_module), T(pools_are_checked), T(close_takes_nothing),
+    return RUN(argc, argv, T(a_good_step_runs), T(bad_batches_are_named),
+               T(a_page_leaves_with_its_last_visible_token), T(steps_come_one_at_a_time),
+               T(a_failed_step_loses_the_module), T(pools_are_checked), T(close_takes_nothing),
                T(an_incomplete_backend_is_refused), T(passes_ask_only_the_capabilities),
                T(what_no_row_accepts_is_refused_by_name), T(a_plan_of_another_device_is_refused),
                T(failures_of_the_device_pass_through), T(every_allocation_may_fail));

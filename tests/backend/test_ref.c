@@ -1,4 +1,5 @@
-/* test_ref.c: the ref backend against numbers worked out by hand, and against itself in other cuts. */
+/* test_ref.c: the ref backend against numbers worked out by hand, and against itself in other cuts.
+ */
 #include "backend/ref/ref.h"
 #include "kernels/run_program.h"
 #include "kernels/tiny_model.h"
@@ -20,7 +21,8 @@ typedef struct probe {
 static bool begin(probe *t, const float *rows, uint32_t n_rows, uint32_t cols) {
     *t = (probe){.n_rows = n_rows};
     ig_op op = {.kind = IG_OP_EMBED, .layer = -1, .u.embed = {.index = IG_EMBED_TOKEN, .scale = 1}};
-    if (ig_program_create(&t->p, &t->err) || run_weight_of(t->p, rows, cols, n_rows, 1, &op.w[0], &t->err) ||
+    if (ig_program_create(&t->p, &t->err) ||
+        run_weight_of(t->p, rows, cols, n_rows, 1, &op.w[0], &t->err) ||
         ig_program_value(t->p, "x", IG_ROWS_TOKENS, IG_DTYPE_F32, cols, &t->x, &t->err))
         return false;
     op.out[0] = ig_ref_whole(t->p, t->x);
@@ -43,13 +45,22 @@ static void give(probe *t, ig_op *op, int slot, ig_dtype dtype, uint32_t heads, 
 /* Appends op and selects all rows of value v. */
 static ig_status finish(probe *t, ig_value_id v) {
     const ig_value value = t->p->values[v];
-    IG_TRY(ig_program_value(t->p, "out", IG_ROWS_OUTPUTS, value.dtype, value.cols, &t->p->output, &t->err));
-    const ig_op op = {.kind = IG_OP_SELECT_ROWS, .layer = -1, .in = {ig_ref_whole(t->p, v)},
+    IG_TRY(ig_program_value(t->p, "out", IG_ROWS_OUTPUTS, value.dtype, value.cols, &t->p->output,
+                            &t->err));
+    const ig_op op = {.kind = IG_OP_SELECT_ROWS,
+                      .layer = -1,
+                      .in = {ig_ref_whole(t->p, v)},
                       .out = {ig_ref_whole(t->p, t->p->output)}};
     IG_TRY(ig_program_op(t->p, &op, &t->err));
     static const int32_t ids[] = {0, 1, 2, 3, 4, 5, 6, 7};
-    const run_spec spec = {.n_seqs = 1, .lens = {t->n_rows}, .ids = ids, .positions = t->positions, .cut = RUN_CHUNKS,
-                           .chunk = 3, .k_dtype = t->cache, .v_dtype = t->cache};
+    const run_spec spec = {.n_seqs = 1,
+                           .lens = {t->n_rows},
+                           .ids = ids,
+                           .positions = t->positions,
+                           .cut = RUN_CHUNKS,
+                           .chunk = 3,
+                           .k_dtype = t->cache,
+                           .v_dtype = t->cache};
     return run_program(&ig_backend_ref, NULL, &t->p, &spec, t->out, &t->err);
 }
 
@@ -64,16 +75,20 @@ static bool done(probe *t, const ig_op *op, int slot) {
 static void check_row(const probe *t, const double *want, size_t n, double tolerance, int line) {
     for (size_t i = 0; i < n; i++) {
         if (!(fabs((double)t->out[i] - want[i]) <= tolerance * (1 + fabs(want[i]))))
-            TEST_FAIL("line %d: element %zu is %.9g, not %.9g", line, i, (double)t->out[i], want[i]);
+            TEST_FAIL("line %d: element %zu is %.9g, not %.9g", line, i, (double)t->out[i],
+                      want[i]);
     }
 }
-#define ROW(t, ...) \
-    check_row(t, (double[]){__VA_ARGS__}, sizeof((double[]){__VA_ARGS__}) / sizeof(double), 2e-6, __LINE__)
+#define ROW(t, ...)                                                                                \
+    check_row(t, (double[]){__VA_ARGS__}, sizeof((double[]){__VA_ARGS__}) / sizeof(double), 2e-6,  \
+              __LINE__)
 
 static bool run_norm(probe *t, ig_norm_kind kind, float eps, bool weighted) {
     if (!begin(t, (float[]){1, 2, 3, 6}, 1, 4))
         return false;
-    ig_op op = {.kind = IG_OP_NORM, .in = {ig_ref_whole(t->p, t->x)}, .u.norm = {.kind = kind, .eps = eps, .col_stride = 1}};
+    ig_op op = {.kind = IG_OP_NORM,
+                .in = {ig_ref_whole(t->p, t->x)},
+                .u.norm = {.kind = kind, .eps = eps, .col_stride = 1}};
     if (weighted) {
         op.w[0] = F32(t, 1, 10, 100, 1000);
         op.w[1] = F32(t, 5, 5, 5, 5);
@@ -101,7 +116,9 @@ TEST(linear_scales_before_it_adds) {
     probe t;
     REQUIRE(begin(&t, (float[]){1, -1, 2, 0}, 2, 2));
     ig_linear_part parts[2] = {{.rows = 3}, {.rows = 1}};
-    ig_op op = {.kind = IG_OP_LINEAR, .in = {ig_ref_whole(t.p, t.x)}, .u.linear = {.parts = parts, .n_parts = 2}};
+    ig_op op = {.kind = IG_OP_LINEAR,
+                .in = {ig_ref_whole(t.p, t.x)},
+                .u.linear = {.parts = parts, .n_parts = 2}};
     ig_err err = {0};
     REQUIRE_OK(run_weight_of(t.p, (float[]){1, 2, 3, 4, 5, 7}, 2, 3, 1, &parts[0].weight, &err));
     REQUIRE_OK(run_weight_of(t.p, (float[]){-1, 1}, 2, 1, 1, &parts[1].weight, &err));
@@ -117,7 +134,8 @@ TEST(linear_of_heads) {
     ig_err err = {0};
     REQUIRE(begin(&t, (float[]){1, 2, 3, 4}, 1, 4));
     ig_linear_part part = {.rows = 1};
-    ig_op op = {.kind = IG_OP_LINEAR, .in = {ig_ref_heads(t.x, 0, 2, 2)},
+    ig_op op = {.kind = IG_OP_LINEAR,
+                .in = {ig_ref_heads(t.x, 0, 2, 2)},
                 .u.linear = {.parts = &part, .n_parts = 1, .n_heads = 2}};
     REQUIRE_OK(run_weight_of(t.p, (float[]){1, 10, 100, 1000}, 2, 1, 2, &part.weight, &err));
     give(&t, &op, 0, IG_DTYPE_F32, 1, 2);
@@ -128,30 +146,43 @@ TEST(linear_of_heads) {
 TEST(rope_pairs_and_magnitude) {
     static const double inv_freq[] = {1, 0.25};
     static const int32_t positions[] = {2};
-    const double c0 = -0.416146836547, s0 = 0.909297426826, c1 = 0.877582561890, s1 = 0.479425538604; /* 2 and 0.5 */
+    const double c0 = -0.416146836547, s0 = 0.909297426826, c1 = 0.877582561890,
+                 s1 = 0.479425538604; /* 2 and 0.5 */
     for (int neox = 0; neox < 2; neox++) {
         probe t;
         REQUIRE(begin(&t, (float[]){9, 1, 2, 3, 4}, 1, 5));
         t.positions = positions;
-        ig_op op = {.kind = IG_OP_ROPE, .in = {ig_ref_whole(t.p, t.x)},
-                    .u.rope = {.pairs = neox ? IG_ROPE_NEOX : IG_ROPE_NORM, .n_rot = 4, .first = 1, .inv_freq = inv_freq,
+        ig_op op = {.kind = IG_OP_ROPE,
+                    .in = {ig_ref_whole(t.p, t.x)},
+                    .u.rope = {.pairs = neox ? IG_ROPE_NEOX : IG_ROPE_NORM,
+                               .n_rot = 4,
+                               .first = 1,
+                               .inv_freq = inv_freq,
                                .m = 2}};
         give(&t, &op, 0, IG_DTYPE_F32, 1, 5);
         REQUIRE(done(&t, &op, 0));
         if (neox)
-            ROW(&t, 9, 2 * (c0 - 3 * s0), 2 * (2 * c1 - 4 * s1), 2 * (s0 + 3 * c0), 2 * (2 * s1 + 4 * c1));
+            ROW(&t, 9, 2 * (c0 - 3 * s0), 2 * (2 * c1 - 4 * s1), 2 * (s0 + 3 * c0),
+                2 * (2 * s1 + 4 * c1));
         else
-            ROW(&t, 9, 2 * (c0 - 2 * s0), 2 * (s0 + 2 * c0), 2 * (3 * c1 - 4 * s1), 2 * (3 * s1 + 4 * c1));
+            ROW(&t, 9, 2 * (c0 - 2 * s0), 2 * (s0 + 2 * c0), 2 * (3 * c1 - 4 * s1),
+                2 * (3 * s1 + 4 * c1));
     }
 }
 
-/* Streamed forms pair as neox; anything else is the builder's mistake and is refused with the plan. */
+/* Streamed forms pair as neox; anything else is the builder's mistake and is refused with the plan.
+ */
 TEST(rope_streams_pair_as_neox) {
     static const double inv_freq[] = {1};
     probe t;
     REQUIRE(begin(&t, (float[]){1, 2}, 1, 2));
-    ig_op op = {.kind = IG_OP_ROPE, .in = {ig_ref_whole(t.p, t.x)},
-                .u.rope = {.pairs = IG_ROPE_NORM, .streams = IG_ROPE_MROPE, .n_rot = 2, .inv_freq = inv_freq, .m = 1}};
+    ig_op op = {.kind = IG_OP_ROPE,
+                .in = {ig_ref_whole(t.p, t.x)},
+                .u.rope = {.pairs = IG_ROPE_NORM,
+                           .streams = IG_ROPE_MROPE,
+                           .n_rot = 2,
+                           .inv_freq = inv_freq,
+                           .m = 1}};
     give(&t, &op, 0, IG_DTYPE_F32, 1, 2);
     REQUIRE(ig_program_op(t.p, &op, &t.err) == IG_OK);
     CHECK_EQ(finish(&t, op.out[0].value), IG_EUNSUPPORTED);
@@ -180,7 +211,8 @@ TEST(activations) {
     ROW(&t, 2, 0, -648);
     REQUIRE(run_glu(&t, &(ig_glu_attr){.act = IG_ACT_SOFTPLUS}, gu, true));
     ROW(&t, 1.313261688, 0.126928011, 9.000123402);
-    REQUIRE(run_glu(&t, &(ig_glu_attr){.act = IG_ACT_SOFTPLUS2}, gu, true)); /* log2 3, log2 1.25, log2 513 */
+    REQUIRE(run_glu(&t, &(ig_glu_attr){.act = IG_ACT_SOFTPLUS2}, gu,
+                    true)); /* log2 3, log2 1.25, log2 513 */
     ROW(&t, 1.584962501, 0.321928095, 9.002815016);
     /* softplus(0) = ln 2: ap = .693147, an = .5 + .693147; expm1(-2) + 2 = 1.135335 */
     REQUIRE(run_glu(&t, &(ig_glu_attr){.act = IG_ACT_XIELU, .p = {0, 0, 0.5f, -1e-6f}}, gu, true));
@@ -188,9 +220,11 @@ TEST(activations) {
     /* x = 1, -2, 7; y = 2, 3, -7 */
     REQUIRE(run_glu(&t, &(ig_glu_attr){.act = IG_ACT_OAI}, gu, false));
     ROW(&t, 3 * 0.845795781, 4 * -2 * 0.032170688, -6 * 7 * 0.999993317);
-    REQUIRE(run_glu(&t, &(ig_glu_attr){.act = IG_ACT_RELU, .limit = IG_LIMIT_PRE, .c = 2.5f}, gu, false));
+    REQUIRE(run_glu(&t, &(ig_glu_attr){.act = IG_ACT_RELU, .limit = IG_LIMIT_PRE, .c = 2.5f}, gu,
+                    false));
     ROW(&t, 2, 0, -6.25);
-    REQUIRE(run_glu(&t, &(ig_glu_attr){.act = IG_ACT_RELU2, .limit = IG_LIMIT_POST, .c = 2.5f}, gu, false));
+    REQUIRE(run_glu(&t, &(ig_glu_attr){.act = IG_ACT_RELU2, .limit = IG_LIMIT_POST, .c = 2.5f}, gu,
+                    false));
     ROW(&t, 2, 0, -6.25);
 }
 
@@ -199,7 +233,9 @@ TEST(map_by_position) {
     probe t;
     REQUIRE(begin(&t, (float[]){1, 1, 1, 2}, 4, 1));
     t.positions = positions;
-    ig_op op = {.kind = IG_OP_MAP, .in = {ig_ref_whole(t.p, t.x)}, .u.map = {IG_MAP_POS_TEMP, 0.1f, 1, 8192}};
+    ig_op op = {.kind = IG_OP_MAP,
+                .in = {ig_ref_whole(t.p, t.x)},
+                .u.map = {IG_MAP_POS_TEMP, 0.1f, 1, 8192}};
     give(&t, &op, 0, IG_DTYPE_F32, 1, 1);
     REQUIRE(done(&t, &op, 0));
     /* floor((p + 1) / 8192) = 0, 1, 1, 2 */
@@ -207,16 +243,22 @@ TEST(map_by_position) {
 }
 
 /* One row a token: q, then k, then v of all heads. */
-static bool run_attend(probe *t, const ig_attend_attr *a, const float *rows, uint32_t n, const float *sinks, ig_dtype cache) {
-    const uint32_t q = a->n_heads * a->k_cols, k = a->n_kv_heads * a->k_cols, v = a->n_kv_heads * a->v_cols;
+static bool run_attend(probe *t, const ig_attend_attr *a, const float *rows, uint32_t n,
+                       const float *sinks, ig_dtype cache) {
+    const uint32_t q = a->n_heads * a->k_cols, k = a->n_kv_heads * a->k_cols,
+                   v = a->n_kv_heads * a->v_cols;
     if (!begin(t, rows, n, q + k + v))
         return false;
     t->cache = cache;
     ig_op op = {.kind = IG_OP_ATTEND,
-                .in = {ig_ref_heads(t->x, 0, a->n_heads, a->k_cols), ig_ref_heads(t->x, q, a->n_kv_heads, a->k_cols),
+                .in = {ig_ref_heads(t->x, 0, a->n_heads, a->k_cols),
+                       ig_ref_heads(t->x, q, a->n_kv_heads, a->k_cols),
                        ig_ref_heads(t->x, q + k, a->n_kv_heads, a->v_cols)},
                 .u.attend = *a};
-    const ig_state state = {.kind = IG_STATE_PAGES, .n_kv_heads = a->n_kv_heads, .k_cols = a->k_cols, .v_cols = a->v_cols,
+    const ig_state state = {.kind = IG_STATE_PAGES,
+                            .n_kv_heads = a->n_kv_heads,
+                            .k_cols = a->k_cols,
+                            .v_cols = a->v_cols,
                             .window = a->window};
     if (ig_program_state(t->p, &state, &op.u.attend.state, &t->err))
         return false;
@@ -227,10 +269,16 @@ static bool run_attend(probe *t, const ig_attend_attr *a, const float *rows, uin
 }
 
 TEST(attention_by_hand) {
-    /* One head of one column: q, k, v. Scores of the last row: 0, ln 2, ln 3 → weights 1/6, 2/6, 3/6. */
+    /* One head of one column: q, k, v. Scores of the last row: 0, ln 2, ln 3 → weights 1/6, 2/6,
+     * 3/6. */
     static const float rows[] = {1, 0, 6, 1, 0.693147181f, 12, 1, 1.098612289f, 24};
     static const float sink[] = {0};
-    ig_attend_attr a = {.n_heads = 1, .n_kv_heads = 1, .k_cols = 1, .v_cols = 1, .mask = IG_MASK_CAUSAL, .scale = 1};
+    ig_attend_attr a = {.n_heads = 1,
+                        .n_kv_heads = 1,
+                        .k_cols = 1,
+                        .v_cols = 1,
+                        .mask = IG_MASK_CAUSAL,
+                        .scale = 1};
     probe t;
     REQUIRE(run_attend(&t, &a, rows, 3, NULL, IG_DTYPE_F32));
     ROW(&t, 6, 10, 17);
@@ -242,15 +290,23 @@ TEST(attention_by_hand) {
     a.mask = IG_MASK_CHUNK;
     REQUIRE(run_attend(&t, &a, rows, 3, NULL, IG_DTYPE_F32));
     ROW(&t, 6, 10, 24);
-    a = (ig_attend_attr){.n_heads = 1, .n_kv_heads = 1, .k_cols = 1, .v_cols = 1, .mask = IG_MASK_FULL, .scale = 1};
+    a = (ig_attend_attr){
+        .n_heads = 1, .n_kv_heads = 1, .k_cols = 1, .v_cols = 1, .mask = IG_MASK_FULL, .scale = 1};
     REQUIRE(run_attend(&t, &a, rows, 3, NULL, IG_DTYPE_F32));
     ROW(&t, 17, 17, 17);
     a.mask = IG_MASK_SYMMETRIC;
     a.window = 3; /* one to each side */
     REQUIRE(run_attend(&t, &a, rows, 3, NULL, IG_DTYPE_F32));
     ROW(&t, 10, 17, 96.0 / 5);
-    a = (ig_attend_attr){.n_heads = 1, .n_kv_heads = 1, .k_cols = 1, .v_cols = 1, .mask = IG_MASK_CAUSAL, .scale = 2, .cap = 1};
-    REQUIRE(run_attend(&t, &a, rows, 3, NULL, IG_DTYPE_F32)); /* tanh(2 ln 2) = 15/17, tanh(2 ln 3) = 40/41 */
+    a = (ig_attend_attr){.n_heads = 1,
+                         .n_kv_heads = 1,
+                         .k_cols = 1,
+                         .v_cols = 1,
+                         .mask = IG_MASK_CAUSAL,
+                         .scale = 2,
+                         .cap = 1};
+    REQUIRE(run_attend(&t, &a, rows, 3, NULL,
+                       IG_DTYPE_F32)); /* tanh(2 ln 2) = 15/17, tanh(2 ln 3) = 40/41 */
     const double e1 = exp(15.0 / 17), e2 = exp(40.0 / 41);
     ROW(&t, 6, (6 + 12 * e1) / (1 + e1), (6 + 12 * e1 + 24 * e2) / (1 + e1 + e2));
 }
@@ -258,17 +314,28 @@ TEST(attention_by_hand) {
 TEST(queries_share_heads_in_blocks) {
     /* 4 query heads over 2 K/V heads, keys zero: every head gives its V. */
     static const float rows[] = {1, 1, 1, 1, 0, 0, 5, 7};
-    const ig_attend_attr a = {.n_heads = 4, .n_kv_heads = 2, .k_cols = 1, .v_cols = 1, .mask = IG_MASK_CAUSAL, .scale = 1};
+    const ig_attend_attr a = {.n_heads = 4,
+                              .n_kv_heads = 2,
+                              .k_cols = 1,
+                              .v_cols = 1,
+                              .mask = IG_MASK_CAUSAL,
+                              .scale = 1};
     probe t;
     REQUIRE(run_attend(&t, &a, rows, 1, NULL, IG_DTYPE_F16));
     ROW(&t, 5, 5, 7, 7);
 }
 
 TEST(alibi_slopes_of_six_heads) {
-    /* Queries are zero, so only the bias counts; v = 0, 1: the output is the weight of the token itself. */
+    /* Queries are zero, so only the bias counts; v = 0, 1: the output is the weight of the token
+     * itself. */
     static const float rows[] = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1};
     static const double slope[] = {0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125};
-    const ig_attend_attr a = {.n_heads = 6, .n_kv_heads = 1, .k_cols = 1, .v_cols = 1, .mask = IG_MASK_CAUSAL, .scale = 1,
+    const ig_attend_attr a = {.n_heads = 6,
+                              .n_kv_heads = 1,
+                              .k_cols = 1,
+                              .v_cols = 1,
+                              .mask = IG_MASK_CAUSAL,
+                              .scale = 1,
                               .alibi_max = 8};
     probe t;
     REQUIRE(run_attend(&t, &a, rows, 2, NULL, IG_DTYPE_F32));
@@ -282,7 +349,8 @@ typedef struct route_result {
 } route_result;
 
 /* Logits are the input itself: the router is the identity. */
-static bool run_route(const ig_route_attr *a, const float *logits, const float *bias, route_result *out) {
+static bool run_route(const ig_route_attr *a, const float *logits, const float *bias,
+                      route_result *out) {
     for (int slot = 0; slot < 2; slot++) {
         probe t;
         float identity[64] = {0};
@@ -333,13 +401,20 @@ TEST(route_chooses_and_weighs) {
 }
 
 TEST(route_groups_and_divided_ids) {
-    /* Pairs sum to 2, 3, -1, 3 before gating; sigmoids: .5+.8808, .7311+.8808, .2689+.5, .9526+.5. Best: 1 and 3. */
+    /* Pairs sum to 2, 3, -1, 3 before gating; sigmoids: .5+.8808, .7311+.8808, .2689+.5, .9526+.5.
+     * Best: 1 and 3. */
     static const float logits[] = {0, 2, 1, 2, -1, 0, 3, 0};
     route_result r;
-    ig_route_attr a = {.gating = IG_GATING_SIGMOID, .n_experts = 8, .top_k = 3, .n_groups = 4, .n_groups_used = 2, .scale = 1};
+    ig_route_attr a = {.gating = IG_GATING_SIGMOID,
+                       .n_experts = 8,
+                       .top_k = 3,
+                       .n_groups = 4,
+                       .n_groups_used = 2,
+                       .scale = 1};
     REQUIRE(run_route(&a, logits, NULL, &r));
     CHECK(r.ids[0] == 6 && r.ids[1] == 3 && r.ids[2] == 2);
-    a = (ig_route_attr){.gating = IG_GATING_SIGMOID, .n_experts = 8, .top_k = 2, .id_div = 2, .scale = 1};
+    a = (ig_route_attr){
+        .gating = IG_GATING_SIGMOID, .n_experts = 8, .top_k = 2, .id_div = 2, .scale = 1};
     REQUIRE(run_route(&a, logits, NULL, &r));
     CHECK(r.ids[0] == 3 && r.ids[1] == 0);
     CHECK_NEAR((double)r.weights[0], 0.880797078, 1e-6); /* of entry 3, not of 6 */
@@ -350,10 +425,17 @@ TEST(route_groups_and_divided_ids) {
 TEST(cache_types_hold_what_they_can) {
     static const ig_dtype types[] = {IG_DTYPE_F16, IG_DTYPE_BF16, IG_DTYPE_Q8_0, IG_DTYPE_Q4_0};
     float rows[4][96], want[128];
-    const ig_attend_attr a = {.n_heads = 1, .n_kv_heads = 1, .k_cols = 32, .v_cols = 32, .mask = IG_MASK_CAUSAL, .scale = 1};
+    const ig_attend_attr a = {.n_heads = 1,
+                              .n_kv_heads = 1,
+                              .k_cols = 32,
+                              .v_cols = 32,
+                              .mask = IG_MASK_CAUSAL,
+                              .scale = 1};
     for (uint32_t i = 0; i < 4; i++) {
         for (uint32_t c = 0; c < 96; c++)
-            rows[i][c] = c % 32 == 0 ? -8 : (float)((c * 5 + i * 3) % 16) - 8; /* integers -8…7: whole steps of Q4_0 */
+            rows[i][c] = c % 32 == 0 ? -8
+                                     : (float)((c * 5 + i * 3) % 16) -
+                                           8; /* integers -8…7: whole steps of Q4_0 */
     }
     probe t;
     REQUIRE(run_attend(&t, &a, &rows[0][0], 4, NULL, IG_DTYPE_F32));
@@ -369,7 +451,9 @@ TEST(cache_types_hold_what_they_can) {
     }
 }
 
-/* ---- whole models ------------------------------------------------------------------------------------------------ */
+/* ---- whole models
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static const tiny_options models[] = {
     {.n_layers = 2},
@@ -383,7 +467,12 @@ static run_spec tiny_spec(run_cut cut, uint32_t chunk) {
     run_rng rng = {5};
     for (size_t i = 0; i < 128; i++)
         ids[i] = (int32_t)(run_random(&rng) % TINY_VOCAB);
-    return (run_spec){.n_seqs = 3, .lens = {80, 41, 7}, .ids = ids, .cut = cut, .chunk = chunk, .free_pages = true};
+    return (run_spec){.n_seqs = 3,
+                      .lens = {80, 41, 7},
+                      .ids = ids,
+                      .cut = cut,
+                      .chunk = chunk,
+                      .free_pages = true};
 }
 
 TEST(models_do_not_depend_on_steps) {
@@ -394,7 +483,10 @@ TEST(models_do_not_depend_on_steps) {
         for (int c = 0; c < 4; c++) {
             static const uint32_t chunks[] = {0, 1, 31, 5};
             ig_program *p;
-            run_spec spec = tiny_spec(c == 0 ? RUN_WHOLE : c == 3 ? RUN_UNEVEN : RUN_CHUNKS, chunks[c]);
+            run_spec spec = tiny_spec(c == 0   ? RUN_WHOLE
+                                      : c == 3 ? RUN_UNEVEN
+                                               : RUN_CHUNKS,
+                                      chunks[c]);
             spec.k_dtype = caches[m % 3];
             spec.v_dtype = caches[(m + 1) % 3];
             REQUIRE_OK(tiny_model(&models[m], &p, &err));
@@ -445,9 +537,11 @@ TEST(every_allocation_may_fail) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(norm_kinds), T(linear_scales_before_it_adds), T(linear_of_heads), T(rope_pairs_and_magnitude),
-               T(rope_streams_pair_as_neox), T(activations), T(map_by_position), T(attention_by_hand),
-               T(queries_share_heads_in_blocks), T(alibi_slopes_of_six_heads), T(route_chooses_and_weighs),
-               T(route_groups_and_divided_ids), T(cache_types_hold_what_they_can), T(models_do_not_depend_on_steps),
-               T(models_do_not_depend_on_neighbours), T(every_allocation_may_fail));
+    return RUN(argc, argv, T(norm_kinds), T(linear_scales_before_it_adds), T(linear_of_heads),
+               T(rope_pairs_and_magnitude), T(rope_streams_pair_as_neox), T(activations),
+               T(map_by_position), T(attention_by_hand), T(queries_share_heads_in_blocks),
+               T(alibi_slopes_of_six_heads), T(route_chooses_and_weighs),
+               T(route_groups_and_divided_ids), T(cache_types_hold_what_they_can),
+               T(models_do_not_depend_on_steps), T(models_do_not_depend_on_neighbours),
+               T(every_allocation_may_fail));
 }

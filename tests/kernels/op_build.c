@@ -3,11 +3,11 @@
 
 #include "kernels/op_build.h"
 
-
-
 /* b->x = [T][cols] from a random table. */
 static ig_status input(op_builder *b, uint32_t cols, float size, ig_err *err) {
-    ig_op op = {.kind = IG_OP_EMBED, .layer = -1, .u.embed = {.index = IG_EMBED_TOKEN, .scale = 1, .raw_scale = 1}};
+    ig_op op = {.kind = IG_OP_EMBED,
+                .layer = -1,
+                .u.embed = {.index = IG_EMBED_TOKEN, .scale = 1, .raw_scale = 1}};
     IG_TRY(run_weight(b->p, &b->rng, IG_DTYPE_F32, cols, OP_VOCAB, 1, size, &op.w[0], err));
     IG_TRY(ig_program_value(b->p, "x", IG_ROWS_TOKENS, IG_DTYPE_F32, cols, &b->x, err));
     op.out[0] = ig_ref_whole(b->p, b->x);
@@ -15,7 +15,8 @@ static ig_status input(op_builder *b, uint32_t cols, float size, ig_err *err) {
 }
 
 /* A fresh value for out[0] of op; its id also in *v. */
-static ig_status output(op_builder *b, ig_op *op, uint32_t heads, uint32_t cols, ig_value_id *v, ig_err *err) {
+static ig_status output(op_builder *b, ig_op *op, uint32_t heads, uint32_t cols, ig_value_id *v,
+                        ig_err *err) {
     IG_TRY(ig_program_value(b->p, "y", IG_ROWS_TOKENS, IG_DTYPE_F32, heads * cols, v, err));
     op->out[0] = ig_ref_heads(*v, 0, heads, cols);
     return IG_OK;
@@ -23,8 +24,11 @@ static ig_status output(op_builder *b, ig_op *op, uint32_t heads, uint32_t cols,
 
 static ig_status finish(op_builder *b, ig_value_id v, ig_err *err) {
     const ig_value value = b->p->values[v];
-    IG_TRY(ig_program_value(b->p, "out", IG_ROWS_OUTPUTS, value.dtype, value.cols, &b->p->output, err));
-    const ig_op op = {.kind = IG_OP_SELECT_ROWS, .layer = -1, .in = {ig_ref_whole(b->p, v)},
+    IG_TRY(ig_program_value(b->p, "out", IG_ROWS_OUTPUTS, value.dtype, value.cols, &b->p->output,
+                            err));
+    const ig_op op = {.kind = IG_OP_SELECT_ROWS,
+                      .layer = -1,
+                      .in = {ig_ref_whole(b->p, v)},
                       .out = {ig_ref_whole(b->p, b->p->output)}};
     return ig_program_op(b->p, &op, err);
 }
@@ -38,8 +42,11 @@ static ig_ref view(ig_value_id v, uint32_t col, uint32_t heads, uint32_t cols, u
 }
 
 ig_status op_build_embed(op_builder *b, const op_case *c, ig_err *err) {
-    ig_op op = {.kind = IG_OP_EMBED, .layer = -1,
-                .u.embed = {.index = (ig_embed_index)c->n[0], .const_row = 3, .scale = c->f[0], .raw_scale = 1}};
+    ig_op op = {
+        .kind = IG_OP_EMBED,
+        .layer = -1,
+        .u.embed = {
+            .index = (ig_embed_index)c->n[0], .const_row = 3, .scale = c->f[0], .raw_scale = 1}};
     ig_value_id v;
     IG_TRY(run_weight(b->p, &b->rng, c->dtype, c->n[1], 80, 1, 1, &op.w[0], err));
     IG_TRY(output(b, &op, 1, c->n[1], &v, err));
@@ -77,7 +84,8 @@ ig_status op_build_linear(op_builder *b, const op_case *c, ig_err *err) {
     for (uint32_t i = 0; i < 3 && c->n[1 + i]; i++) {
         parts[i].rows = c->n[1 + i];
         rows += parts[i].rows * heads;
-        IG_TRY(run_weight(b->p, &b->rng, c->dtype, c->n[0], parts[i].rows, heads, 1, &parts[i].weight, err));
+        IG_TRY(run_weight(b->p, &b->rng, c->dtype, c->n[0], parts[i].rows, heads, 1,
+                          &parts[i].weight, err));
         if (c->n[4] & 1)
             IG_TRY(f32_weight(b, parts[i].rows * heads, 1, &parts[i].bias, err));
         if (c->n[4] & 2)
@@ -97,9 +105,14 @@ ig_status op_build_rope(op_builder *b, const op_case *c, ig_err *err) {
     for (uint32_t i = 0; i < n_rot / 2; i++)
         inv_freq[i] = pow(10000, -2.0 * i / n_rot);
     ig_op op = {.kind = IG_OP_ROPE,
-                .u.rope = {.pairs = (ig_rope_pairs)c->n[0], .streams = (ig_rope_streams)c->n[5], .n_rot = n_rot,
-                           .first = c->n[4], .sections = {n_rot / 4, n_rot / 8, n_rot / 8, 0}, .inv_freq = inv_freq,
-                           .m = c->f[0], .inverse = c->n[6] != 0}};
+                .u.rope = {.pairs = (ig_rope_pairs)c->n[0],
+                           .streams = (ig_rope_streams)c->n[5],
+                           .n_rot = n_rot,
+                           .first = c->n[4],
+                           .sections = {n_rot / 4, n_rot / 8, n_rot / 8, 0},
+                           .inv_freq = inv_freq,
+                           .m = c->f[0],
+                           .inverse = c->n[6] != 0}};
     IG_TRY(input(b, heads * cols + 5, 1, err));
     op.in[0] = ig_ref_heads(b->x, 5, heads, cols);
     IG_TRY(output(b, &op, heads, cols, &v, err));
@@ -135,11 +148,15 @@ ig_status op_build_glu(op_builder *b, const op_case *c, ig_err *err) {
     const ig_glu_broadcast broadcast = (ig_glu_broadcast)c->n[2];
     const uint32_t gates = broadcast == IG_GLU_ELEM ? width : broadcast == IG_GLU_HEAD ? heads : 1;
     ig_op op = {.kind = IG_OP_GLU,
-                .u.glu = {.act = (ig_act)c->n[0], .limit = (ig_glu_limit)c->n[1], .broadcast = broadcast, .c = c->f[0],
+                .u.glu = {.act = (ig_act)c->n[0],
+                          .limit = (ig_glu_limit)c->n[1],
+                          .broadcast = broadcast,
+                          .c = c->f[0],
                           .p = {0.3f, 0.7f, 0.5f, -1e-6f}}};
     ig_value_id v;
     IG_TRY(input(b, gates + width, 9, err));
-    op.in[0] = ig_ref_heads(b->x, 0, broadcast == IG_GLU_ELEM ? heads : 1, broadcast == IG_GLU_ELEM ? cols : gates);
+    op.in[0] = ig_ref_heads(b->x, 0, broadcast == IG_GLU_ELEM ? heads : 1,
+                            broadcast == IG_GLU_ELEM ? cols : gates);
     if (!(c->n[5] & 1))
         op.in[1] = ig_ref_heads(b->x, gates, heads, cols);
     if (c->n[5] & 2) {
@@ -156,8 +173,14 @@ ig_status op_build_glu(op_builder *b, const op_case *c, ig_err *err) {
 ig_status op_build_attend(op_builder *b, const op_case *c, ig_err *err) {
     const uint32_t heads = c->n[2], kv_heads = c->n[3], dk = c->n[4], dv = c->n[5], flags = c->n[6];
     ig_op op = {.kind = IG_OP_ATTEND,
-                .u.attend = {.n_heads = heads, .n_kv_heads = kv_heads, .k_cols = dk, .v_cols = dv,
-                             .mask = (ig_mask)c->n[0], .window = c->n[1], .scale = c->f[0], .cap = c->f[1],
+                .u.attend = {.n_heads = heads,
+                             .n_kv_heads = kv_heads,
+                             .k_cols = dk,
+                             .v_cols = dv,
+                             .mask = (ig_mask)c->n[0],
+                             .window = c->n[1],
+                             .scale = c->f[0],
+                             .cap = c->f[1],
                              .alibi_max = c->f[2]}};
     ig_value_id v;
     IG_TRY(input(b, heads * dk * 2 + kv_heads * (dk + dv), 1, err));
@@ -167,7 +190,10 @@ ig_status op_build_attend(op_builder *b, const op_case *c, ig_err *err) {
     if (flags & 1)
         IG_TRY(f32_weight(b, heads, 2, &op.w[0], err));
     if (!(flags & 2)) {
-        const ig_state state = {.kind = IG_STATE_PAGES, .n_kv_heads = kv_heads, .k_cols = dk, .v_cols = dv,
+        const ig_state state = {.kind = IG_STATE_PAGES,
+                                .n_kv_heads = kv_heads,
+                                .k_cols = dk,
+                                .v_cols = dv,
                                 .window = c->n[1]};
         IG_TRY(ig_program_state(b->p, &state, &op.u.attend.state, err));
     }
@@ -181,24 +207,29 @@ ig_status op_build_attend(op_builder *b, const op_case *c, ig_err *err) {
     op.in[1] = op.in[2] = (ig_ref){0};
     IG_TRY(output(b, &op, heads, dv, &second, err));
     IG_TRY(ig_program_op(b->p, &op, err));
-    ig_op add = {.kind = IG_OP_ADD, .in = {ig_ref_whole(b->p, v), ig_ref_whole(b->p, second)}, .u.add = {1, 1}};
+    ig_op add = {.kind = IG_OP_ADD,
+                 .in = {ig_ref_whole(b->p, v), ig_ref_whole(b->p, second)},
+                 .u.add = {1, 1}};
     IG_TRY(output(b, &add, 1, heads * dv, &v, err));
     IG_TRY(ig_program_op(b->p, &add, err));
     return finish(b, v, err);
 }
 
 /* One expert_linear from `in` to *out [T, k, rows of all parts]. */
-static ig_status experts(op_builder *b, const op_case *c, ig_ref in, ig_ref ids, uint32_t cols, uint32_t rows,
-                         ig_value_id *out, ig_err *err) {
+static ig_status experts(op_builder *b, const op_case *c, ig_ref in, ig_ref ids, uint32_t cols,
+                         uint32_t rows, ig_value_id *out, ig_err *err) {
     const uint32_t n_experts = c->n[1] / (c->n[5] ? c->n[5] : 1), k = c->n[2], flags = c->n[6];
     ig_linear_part parts[2] = {{0}};
-    ig_op op = {.kind = IG_OP_EXPERT_LINEAR, .in = {in, ids},
+    ig_op op = {.kind = IG_OP_EXPERT_LINEAR,
+                .in = {in, ids},
                 .u.linear = {.parts = parts, .n_parts = flags & 64 ? 2 : 1, .top_k = k}};
     for (uint32_t i = 0; i < op.u.linear.n_parts; i++) {
         parts[i].rows = rows;
-        IG_TRY(run_weight(b->p, &b->rng, c->dtype, cols, rows, n_experts, 1, &parts[i].weight, err));
+        IG_TRY(
+            run_weight(b->p, &b->rng, c->dtype, cols, rows, n_experts, 1, &parts[i].weight, err));
         if (flags & 8)
-            IG_TRY(run_weight(b->p, &b->rng, IG_DTYPE_F32, rows, n_experts, 1, 1, &parts[i].bias, err));
+            IG_TRY(run_weight(b->p, &b->rng, IG_DTYPE_F32, rows, n_experts, 1, 1, &parts[i].bias,
+                              err));
         if (flags & 16)
             IG_TRY(f32_weight(b, n_experts, 2, &parts[i].scale, err));
     }
@@ -207,10 +238,17 @@ static ig_status experts(op_builder *b, const op_case *c, ig_ref in, ig_ref ids,
 }
 
 ig_status op_build_moe(op_builder *b, const op_case *c, ig_err *err) {
-    const uint32_t n_experts = c->n[1], k = c->n[2], flags = c->n[6], cols = c->n[7], rows = cols, parts = flags & 64 ? 2 : 1;
+    const uint32_t n_experts = c->n[1], k = c->n[2], flags = c->n[6], cols = c->n[7], rows = cols,
+                   parts = flags & 64 ? 2 : 1;
     ig_op op = {.kind = IG_OP_ROUTE,
-                .u.route = {.gating = (ig_gating)c->n[0], .n_experts = n_experts, .top_k = k, .n_groups = c->n[3],
-                            .n_groups_used = c->n[4], .id_div = c->n[5], .renorm = (flags & 4) != 0, .scale = c->f[0]}};
+                .u.route = {.gating = (ig_gating)c->n[0],
+                            .n_experts = n_experts,
+                            .top_k = k,
+                            .n_groups = c->n[3],
+                            .n_groups_used = c->n[4],
+                            .id_div = c->n[5],
+                            .renorm = (flags & 4) != 0,
+                            .scale = c->f[0]}};
     ig_value_id ids, weights, y, out;
     IG_TRY(input(b, cols, 1, err));
     op.in[0] = ig_ref_whole(b->p, b->x);
@@ -228,8 +266,10 @@ ig_status op_build_moe(op_builder *b, const op_case *c, ig_err *err) {
         return finish(b, weights, err);
     IG_TRY(experts(b, c, ig_ref_whole(b->p, b->x), ig_ref_whole(b->p, ids), cols, rows, &y, err));
     if (flags & 32)
-        IG_TRY(experts(b, c, view(y, 0, k, rows, rows * parts), ig_ref_whole(b->p, ids), rows, rows, &y, err));
-    ig_op sum = {.kind = IG_OP_COMBINE, .in = {ig_ref_heads(y, 0, k, rows * parts), ig_ref_whole(b->p, weights)}};
+        IG_TRY(experts(b, c, view(y, 0, k, rows, rows * parts), ig_ref_whole(b->p, ids), rows, rows,
+                       &y, err));
+    ig_op sum = {.kind = IG_OP_COMBINE,
+                 .in = {ig_ref_heads(y, 0, k, rows * parts), ig_ref_whole(b->p, weights)}};
     IG_TRY(output(b, &sum, 1, rows * parts, &out, err));
     IG_TRY(ig_program_op(b->p, &sum, err));
     return finish(b, out, err);

@@ -9,7 +9,8 @@
 
 /* dtype; n: index kind, columns. f: scale */
 ig_status op_build_embed(op_builder *b, const op_case *c, ig_err *err);
-/* n: kind, heads, columns, weight (0 none, 1 shared by heads, 2 own per head, 3 one gain per head), bias, gap between heads */
+/* n: kind, heads, columns, weight (0 none, 1 shared by heads, 2 own per head, 3 one gain per head),
+ * bias, gap between heads */
 ig_status op_build_norm(op_builder *b, const op_case *c, ig_err *err);
 /* dtype; n: input columns, rows of up to three parts, flags (1 bias, 2 scale), heads form */
 ig_status op_build_linear(op_builder *b, const op_case *c, ig_err *err);
@@ -21,12 +22,12 @@ ig_status op_build_map(op_builder *b, const op_case *c, ig_err *err);
 ig_status op_build_add(op_builder *b, const op_case *c, ig_err *err);
 /* n: act, limit, broadcast, heads, columns, flags (1 without u, 2 divisor). f: limit */
 ig_status op_build_glu(op_builder *b, const op_case *c, ig_err *err);
-/* dtype of the cache; n: mask, window, H, Hk, Dk, Dv, flags (1 sinks, 2 no state, 4 a second op reads the same state).
- * f: scale, cap, alibi */
+/* dtype of the cache; n: mask, window, H, Hk, Dk, Dv, flags (1 sinks, 2 no state, 4 a second op
+ * reads the same state). f: scale, cap, alibi */
 ig_status op_build_attend(op_builder *b, const op_case *c, ig_err *err);
-/* route, expert_linear, combine. dtype of experts; n: gating, E, k, groups, groups used, id_div, flags (1 bias, 2 selection
- * bias, 4 renorm, 8 expert bias, 16 expert scale, 32 second expert_linear on [T, k, b], 64 two parts, 128 weights only),
- * input columns. f: scale */
+/* route, expert_linear, combine. dtype of experts; n: gating, E, k, groups, groups used, id_div,
+ * flags (1 bias, 2 selection bias, 4 renorm, 8 expert bias, 16 expert scale, 32 second
+ * expert_linear on [T, k, b], 64 two parts, 128 weights only), input columns. f: scale */
 ig_status op_build_moe(op_builder *b, const op_case *c, ig_err *err);
 /* n: columns of the two inputs */
 ig_status op_build_concat(op_builder *b, const op_case *c, ig_err *err);

@@ -5,10 +5,11 @@
 #include "backend/ref/ref.h"
 #include "kernels/op_build.h"
 
-
 #define TOKENS_MAX 160u
 
-/* ---- comparison -------------------------------------------------------------------------------------------------- */
+/* ---- comparison
+ * --------------------------------------------------------------------------------------------------
+ */
 
 typedef struct checker {
     const ig_backend_fns *fns;
@@ -50,8 +51,8 @@ static run_spec spec_of(const checker *k, const op_case *c, run_cut cut, uint32_
     return s;
 }
 
-static ig_status run(const checker *k, const ig_backend_fns *fns, const op_case *c, run_cut cut, uint32_t chunk, float *out,
-                     ig_err *err) {
+static ig_status run(const checker *k, const ig_backend_fns *fns, const op_case *c, run_cut cut,
+                     uint32_t chunk, float *out, ig_err *err) {
     ig_program *p = NULL;
     const run_spec s = spec_of(k, c, cut, chunk);
     IG_TRY(build(c, &p, err));

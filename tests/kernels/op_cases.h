@@ -1,5 +1,6 @@
-/* op_cases.h: generated programs of one op each, with odd shapes and strided views, that any backend must compute as ref
- * does and, bit for bit, the same however the tokens are cut into steps. A new op, form or dtype is a row here. */
+/* op_cases.h: generated programs of one op each, with odd shapes and strided views, that any
+ * backend must compute as ref does and, bit for bit, the same however the tokens are cut into
+ * steps. A new op, form or dtype is a row here. */
 #ifndef IG_TESTS_OP_CASES_H
 #define IG_TESTS_OP_CASES_H
 
@@ -17,12 +18,12 @@ typedef struct op_builder {
 struct op_case {
     char name[80];
     ig_status (*build)(op_builder *b, const op_case *c, ig_err *err);
-    ig_dtype dtype;   /* of the weight under test; of the cache for attend */
-    uint32_t n[8];    /* meaning: comment of the builder */
+    ig_dtype dtype; /* of the weight under test; of the cache for attend */
+    uint32_t n[8];  /* meaning: comment of the builder */
     float f[4];
     bool whole;       /* must see whole sequences in one step */
     bool far;         /* positions up to 100000 instead of 0, 1, 2, … */
-    double tolerance; /* normalised mean square error against ref */
+    double tolerance; /* normalised mean square error against ref; 0 = that of f32 */
 };
 
 /* Fills out[0, cap) and returns how many cases there are. */
@@ -34,8 +35,9 @@ typedef struct op_report {
     char worst_name[80];
 } op_report;
 
-/* Runs every case whose name contains `filter` (NULL = all) on a backend, against ref and against itself in other cuts.
- * A case that the backend has no kernel for counts as unsupported. `fail` gets one line per failure. */
+/* Runs every case whose name contains `filter` (NULL = all) on a backend, against ref and against
+ * itself in other cuts. A case that the backend has no kernel for counts as unsupported. `fail`
+ * gets one line per failure. */
 void op_cases_check(const ig_backend_fns *fns, const ig_device_options *options, const char *filter,
                     void (*fail)(const char *line), op_report *report);
 

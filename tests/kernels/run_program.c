@@ -22,9 +22,12 @@ uint32_t run_tokens(const run_spec *spec) {
     return n;
 }
 
-/* ---- weights ----------------------------------------------------------------------------------------------------- */
+/* ---- weights
+ * -----------------------------------------------------------------------------------------------------
+ */
 
-static bool random_block(run_rng *rng, const ig_dtype_row *type, float size, uint8_t *block, float *decoded) {
+static bool random_block(run_rng *rng, const ig_dtype_row *type, float size, uint8_t *block,
+                         float *decoded) {
     for (int attempt = 0; attempt < 200000; attempt++) {
         for (uint32_t i = 0; i < type->block_bytes; i++)
             block[i] = (uint8_t)run_random(rng);
@@ -41,14 +44,15 @@ static bool random_block(run_rng *rng, const ig_dtype_row *type, float size, uin
     return false;
 }
 
-ig_status run_weight(ig_program *p, run_rng *rng, ig_dtype dtype, uint32_t cols, uint32_t rows, uint32_t stack, float size,
-                     ig_weight_id *out, ig_err *err) {
+ig_status run_weight(ig_program *p, run_rng *rng, ig_dtype dtype, uint32_t cols, uint32_t rows,
+                     uint32_t stack, float size, ig_weight_id *out, ig_err *err) {
     const ig_dtype_row *type = ig_dtype_info(dtype);
     const uint64_t n = (uint64_t)cols * rows * stack;
     uint64_t bytes, row_bytes;
     uint8_t *data;
     float *values;
-    if (!type->decode || !ig_dtype_bytes(dtype, n, &bytes) || !ig_dtype_bytes(dtype, cols, &row_bytes))
+    if (!type->decode || !ig_dtype_bytes(dtype, n, &bytes) ||
+        !ig_dtype_bytes(dtype, cols, &row_bytes))
         return ig_fail(err, IG_EARGUMENT, "test weight: %s of %u columns", type->name, cols);
     IG_TRY(ig_arena_new(&p->arena, bytes, 1, &data, err));
     IG_TRY(ig_arena_new(&p->arena, n + type->block_elems, sizeof *values, &values, err));
@@ -59,26 +63,41 @@ ig_status run_weight(ig_program *p, run_rng *rng, ig_dtype dtype, uint32_t cols,
     } else {
         for (uint64_t b = 0; b < n / type->block_elems; b++) {
             if (!random_block(rng, type, size, data + b * type->block_bytes, values))
-                return ig_fail(err, IG_EINTERNAL, "no random block of %s decodes to ordinary numbers", type->name);
+                return ig_fail(err, IG_EINTERNAL,
+                               "no random block of %s decodes to ordinary numbers", type->name);
         }
     }
-    const ig_weight w = {.name = IG_STR("test"), .dtype = dtype, .cols = cols, .rows = rows, .stack = stack,
-                         .bytes = bytes, .data = data, .tensor = 0};
+    const ig_weight w = {.name = IG_STR("test"),
+                         .dtype = dtype,
+                         .cols = cols,
+                         .rows = rows,
+                         .stack = stack,
+                         .bytes = bytes,
+                         .data = data,
+                         .tensor = 0};
     return ig_program_weight(p, &w, out, err);
 }
 
-ig_status run_weight_of(ig_program *p, const float *data, uint32_t cols, uint32_t rows, uint32_t stack,
-                        ig_weight_id *out, ig_err *err) {
+ig_status run_weight_of(ig_program *p, const float *data, uint32_t cols, uint32_t rows,
+                        uint32_t stack, ig_weight_id *out, ig_err *err) {
     const uint64_t bytes = (uint64_t)cols * rows * stack * sizeof *data;
     uint8_t *copy;
     IG_TRY(ig_arena_new(&p->arena, bytes, 1, &copy, err));
     memcpy(copy, data, bytes);
-    const ig_weight w = {.name = IG_STR("given"), .dtype = IG_DTYPE_F32, .cols = cols, .rows = rows, .stack = stack,
-                         .bytes = bytes, .data = copy, .tensor = 0};
+    const ig_weight w = {.name = IG_STR("given"),
+                         .dtype = IG_DTYPE_F32,
+                         .cols = cols,
+                         .rows = rows,
+                         .stack = stack,
+                         .bytes = bytes,
+                         .data = copy,
+                         .tensor = 0};
     return ig_program_weight(p, &w, out, err);
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------- */
+/* ---- steps
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct runner {
     const run_spec *spec;
@@ -125,7 +144,8 @@ static uint32_t page_number(const runner *r, uint32_t s, uint32_t p) {
 
 static void add_tables(runner *r, ig_batch *b, uint32_t s, ig_batch_seq *seq) {
     for (uint32_t g = 0; g < r->plan->n_groups; g++) {
-        const uint32_t window = r->plan->groups[g].window, n = (seq->n_past + seq->n_rows + 31) / 32;
+        const uint32_t window = r->plan->groups[g].window,
+                       n = (seq->n_past + seq->n_rows + 31) / 32;
         const uint32_t oldest = window && seq->n_past >= window ? seq->n_past + 1 - window : 0;
         seq->table[g] = b->n_pages;
         for (uint32_t p = 0; p < n; p++) {
@@ -145,7 +165,10 @@ static bool finished(const runner *r) {
 
 static ig_status one_step(runner *r, ig_err *err) {
     const run_spec *spec = r->spec;
-    ig_batch b = {.ids = r->ids, .positions = spec->positions ? r->positions : NULL, .seqs = r->seqs, .pages = r->pages,
+    ig_batch b = {.ids = r->ids,
+                  .positions = spec->positions ? r->positions : NULL,
+                  .seqs = r->seqs,
+                  .pages = r->pages,
                   .outputs = r->outputs};
     uint32_t where[RUN_SEQS_MAX];
     for (uint32_t s = 0; s < spec->n_seqs; s++) {
@@ -171,7 +194,8 @@ static ig_status one_step(runner *r, ig_err *err) {
     const float *out = ig_step_outputs(r->module);
     for (uint32_t q = 0; q < b.n_seqs; q++) {
         const uint32_t s = where[q], n = r->per_seq ? 1 : b.seqs[q].n_rows;
-        const size_t to = r->per_seq ? s : r->base[s] + r->done[s], from = r->per_seq ? q : b.seqs[q].row;
+        const size_t to = r->per_seq ? s : r->base[s] + r->done[s],
+                     from = r->per_seq ? q : b.seqs[q].row;
         memcpy(r->out + to * r->cols, out + from * r->cols, (size_t)n * r->cols * sizeof *out);
         r->done[s] += b.seqs[q].n_rows;
     }
@@ -186,8 +210,8 @@ static ig_status all_steps(runner *r, ig_err *err) {
     if ((status = ig_arena_new(&arena, n, sizeof *r->ids, &r->ids, err)) ||
         (status = ig_arena_new(&arena, n, sizeof *r->positions, &r->positions, err)) ||
         (status = ig_arena_new(&arena, n, sizeof *r->outputs, &r->outputs, err)) ||
-        (status = ig_arena_new(&arena, (size_t)r->pages_per_seq * RUN_SEQS_MAX * IG_PAGE_GROUPS_MAX, sizeof *r->pages,
-                               &r->pages, err)))
+        (status = ig_arena_new(&arena, (size_t)r->pages_per_seq * RUN_SEQS_MAX * IG_PAGE_GROUPS_MAX,
+                               sizeof *r->pages, &r->pages, err)))
         goto out;
     while (status == IG_OK && !finished(r))
         status = one_step(r, err);
@@ -196,8 +220,8 @@ out:
     return status;
 }
 
-ig_status run_program(const ig_backend_fns *fns, const ig_device_options *options, ig_program **program,
-                      const run_spec *spec, float *out, ig_err *err) {
+ig_status run_program(const ig_backend_fns *fns, const ig_device_options *options,
+                      ig_program **program, const run_spec *spec, float *out, ig_err *err) {
     ig_device *device = NULL;
     ig_plan *plan = NULL;
     runner r = {.spec = spec, .out = out};
@@ -208,7 +232,8 @@ ig_status run_program(const ig_backend_fns *fns, const ig_device_options *option
     }
     r.pages_per_seq = (longest + 31) / 32;
     const uint32_t n = run_tokens(spec);
-    const ig_limits limits = {.tokens_max = n, .outputs_max = n, .seqs_max = spec->n_seqs, .context_max = longest};
+    const ig_limits limits = {
+        .tokens_max = n, .outputs_max = n, .seqs_max = spec->n_seqs, .context_max = longest};
     ig_status status = ig_device_open(&device, fns, options, err);
     if (status) {
         ig_program_destroy(program);

@@ -1,4 +1,5 @@
-/* tiny_model.c: see tiny_model.h. Width 64, 4 heads of 16 over 2 K/V heads, feed-forward width 96. */
+/* tiny_model.c: see tiny_model.h. Width 64, 4 heads of 16 over 2 K/V heads, feed-forward width 96.
+ */
 #include <math.h>
 
 #include "kernels/tiny_model.h"
@@ -27,7 +28,8 @@ static ig_status put(maker *m, ig_op *op, uint32_t cols, ig_value_id *out, ig_er
 
 static ig_status norm(maker *m, ig_value_id x, uint32_t heads, ig_value_id *out, ig_err *err) {
     const uint32_t cols = m->p->values[x].cols, head = cols / heads;
-    ig_op op = {.kind = IG_OP_NORM, .in = {ig_ref_heads(x, 0, heads, head)},
+    ig_op op = {.kind = IG_OP_NORM,
+                .in = {ig_ref_heads(x, 0, heads, head)},
                 .u.norm = {.kind = IG_NORM_RMS, .eps = 1e-6f, .col_stride = 1}};
     float w[D];
     for (uint32_t i = 0; i < head; i++)
@@ -42,14 +44,19 @@ static ig_status norm(maker *m, ig_value_id x, uint32_t heads, ig_value_id *out,
 static ig_status linear(maker *m, ig_value_id x, uint32_t rows, ig_value_id *out, ig_err *err) {
     const uint32_t cols = m->p->values[x].cols;
     ig_linear_part part = {.rows = rows};
-    ig_op op = {.kind = IG_OP_LINEAR, .in = {ig_ref_whole(m->p, x)}, .u.linear = {.parts = &part, .n_parts = 1}};
+    ig_op op = {.kind = IG_OP_LINEAR,
+                .in = {ig_ref_whole(m->p, x)},
+                .u.linear = {.parts = &part, .n_parts = 1}};
     const ig_dtype dtype = m->o->dtype ? m->o->dtype : IG_DTYPE_F32;
-    IG_TRY(run_weight(m->p, &m->rng, dtype, cols, rows, 1, 2 / sqrtf((float)cols), &part.weight, err));
+    IG_TRY(
+        run_weight(m->p, &m->rng, dtype, cols, rows, 1, 2 / sqrtf((float)cols), &part.weight, err));
     return put(m, &op, rows, out, err);
 }
 
 static ig_status rope(maker *m, ig_value_id x, uint32_t heads, ig_value_id *out, ig_err *err) {
-    ig_op op = {.kind = IG_OP_ROPE, .layer = m->layer, .in = {ig_ref_heads(x, 0, heads, DK)},
+    ig_op op = {.kind = IG_OP_ROPE,
+                .layer = m->layer,
+                .in = {ig_ref_heads(x, 0, heads, DK)},
                 .u.rope = {.pairs = IG_ROPE_NEOX, .n_rot = DK, .inv_freq = m->inv_freq, .m = 1}};
     IG_TRY(ig_program_value(m->p, "rope", IG_ROWS_TOKENS, IG_DTYPE_F32, heads * DK, out, err));
     op.out[0] = ig_ref_heads(*out, 0, heads, DK);
@@ -57,7 +64,9 @@ static ig_status rope(maker *m, ig_value_id x, uint32_t heads, ig_value_id *out,
 }
 
 static ig_status glu(maker *m, ig_ref g, ig_ref u, ig_value_id *out, ig_err *err) {
-    ig_op op = {.kind = IG_OP_GLU, .in = {g, u}, .u.glu = {.act = m->o->sandwich ? IG_ACT_GELU : IG_ACT_SILU}};
+    ig_op op = {.kind = IG_OP_GLU,
+                .in = {g, u},
+                .u.glu = {.act = m->o->sandwich ? IG_ACT_GELU : IG_ACT_SILU}};
     IG_TRY(ig_program_value(m->p, "glu", IG_ROWS_TOKENS, IG_DTYPE_F32, ig_ref_width(g), out, err));
     op.layer = m->layer;
     op.out[0] = ig_ref_heads(*out, 0, g.heads, g.cols);
@@ -68,10 +77,19 @@ static ig_status attention(maker *m, ig_value_id x, ig_value_id *out, ig_err *er
     ig_value_id q, k, v, o;
     const uint32_t window = m->layer % 2 == 0 ? m->o->window : 0;
     ig_op op = {.kind = IG_OP_ATTEND,
-                .u.attend = {.n_heads = H, .n_kv_heads = HK, .k_cols = DK, .v_cols = DK, .mask = IG_MASK_CAUSAL,
-                             .window = window, .scale = 0.25f}};
-    const ig_state state = {.kind = IG_STATE_PAGES, .layer = (uint32_t)m->layer, .n_kv_heads = HK, .k_cols = DK,
-                            .v_cols = DK, .window = window};
+                .u.attend = {.n_heads = H,
+                             .n_kv_heads = HK,
+                             .k_cols = DK,
+                             .v_cols = DK,
+                             .mask = IG_MASK_CAUSAL,
+                             .window = window,
+                             .scale = 0.25f}};
+    const ig_state state = {.kind = IG_STATE_PAGES,
+                            .layer = (uint32_t)m->layer,
+                            .n_kv_heads = HK,
+                            .k_cols = DK,
+                            .v_cols = DK,
+                            .window = window};
     IG_TRY(linear(m, x, H * DK, &q, err));
     IG_TRY(linear(m, x, HK * DK, &k, err));
     IG_TRY(linear(m, x, HK * DK, &v, err));
@@ -97,21 +115,27 @@ static ig_status dense(maker *m, ig_value_id x, ig_value_id *out, ig_err *err) {
     return linear(m, a, D, out, err);
 }
 
-static ig_status expert(maker *m, ig_ref in, ig_value_id ids, uint32_t cols, uint32_t rows, uint32_t n_parts,
-                        ig_value_id *out, ig_err *err) {
+static ig_status expert(maker *m, ig_ref in, ig_value_id ids, uint32_t cols, uint32_t rows,
+                        uint32_t n_parts, ig_value_id *out, ig_err *err) {
     ig_linear_part parts[2] = {{.rows = rows}, {.rows = rows}};
-    ig_op op = {.kind = IG_OP_EXPERT_LINEAR, .in = {in, ig_ref_whole(m->p, ids)},
+    ig_op op = {.kind = IG_OP_EXPERT_LINEAR,
+                .in = {in, ig_ref_whole(m->p, ids)},
                 .u.linear = {.parts = parts, .n_parts = n_parts, .top_k = 2}};
     const ig_dtype dtype = m->o->dtype ? m->o->dtype : IG_DTYPE_F32;
     for (uint32_t i = 0; i < n_parts; i++)
-        IG_TRY(run_weight(m->p, &m->rng, dtype, cols, rows, E, 2 / sqrtf((float)cols), &parts[i].weight, err));
+        IG_TRY(run_weight(m->p, &m->rng, dtype, cols, rows, E, 2 / sqrtf((float)cols),
+                          &parts[i].weight, err));
     return put(m, &op, 2 * rows * n_parts, out, err);
 }
 
 static ig_status experts(maker *m, ig_value_id x, ig_value_id *out, ig_err *err) {
     ig_value_id ids, weights, gu, a, y;
-    ig_op op = {.kind = IG_OP_ROUTE, .layer = m->layer, .in = {ig_ref_whole(m->p, x)},
-                .u.route = {.gating = IG_GATING_SOFTMAX, .n_experts = E, .top_k = 2, .renorm = true, .scale = 1}};
+    ig_op op = {
+        .kind = IG_OP_ROUTE,
+        .layer = m->layer,
+        .in = {ig_ref_whole(m->p, x)},
+        .u.route = {
+            .gating = IG_GATING_SOFTMAX, .n_experts = E, .top_k = 2, .renorm = true, .scale = 1}};
     IG_TRY(run_weight(m->p, &m->rng, IG_DTYPE_F32, D, E, 1, 0.5f, &op.w[0], err));
     IG_TRY(ig_program_value(m->p, "ids", IG_ROWS_TOKENS, IG_DTYPE_I32, 2, &ids, err));
     IG_TRY(ig_program_value(m->p, "weights", IG_ROWS_TOKENS, IG_DTYPE_F32, 2, &weights, err));
@@ -122,12 +146,14 @@ static ig_status experts(maker *m, ig_value_id x, ig_value_id *out, ig_err *err)
     const ig_ref g = {gu, 0, 2, F, 2 * F}, u = {gu, F, 2, F, 2 * F};
     IG_TRY(glu(m, g, u, &a, err));
     IG_TRY(expert(m, ig_ref_heads(a, 0, 2, F), ids, F, D, 1, &y, err));
-    ig_op sum = {.kind = IG_OP_COMBINE, .in = {ig_ref_heads(y, 0, 2, D), ig_ref_whole(m->p, weights)}};
+    ig_op sum = {.kind = IG_OP_COMBINE,
+                 .in = {ig_ref_heads(y, 0, 2, D), ig_ref_whole(m->p, weights)}};
     return put(m, &sum, D, out, err);
 }
 
 static ig_status add(maker *m, ig_value_id a, ig_value_id b, ig_value_id *out, ig_err *err) {
-    ig_op op = {.kind = IG_OP_ADD, .in = {ig_ref_whole(m->p, a), ig_ref_whole(m->p, b)}, .u.add = {1, 1}};
+    ig_op op = {
+        .kind = IG_OP_ADD, .in = {ig_ref_whole(m->p, a), ig_ref_whole(m->p, b)}, .u.add = {1, 1}};
     return put(m, &op, D, out, err);
 }
 
@@ -154,17 +180,23 @@ static ig_status head(maker *m, ig_value_id x, ig_err *err) {
     IG_TRY(norm(m, x, 1, &h, err));
     IG_TRY(linear(m, h, TINY_VOCAB, &h, err));
     if (m->o->sandwich) {
-        ig_op cap = {.kind = IG_OP_MAP, .in = {ig_ref_whole(m->p, h)}, .u.map = {IG_MAP_SOFTCAP, 5, 0, 0}};
+        ig_op cap = {
+            .kind = IG_OP_MAP, .in = {ig_ref_whole(m->p, h)}, .u.map = {IG_MAP_SOFTCAP, 5, 0, 0}};
         IG_TRY(put(m, &cap, TINY_VOCAB, &h, err));
     }
-    IG_TRY(ig_program_value(m->p, "logits", IG_ROWS_OUTPUTS, IG_DTYPE_F32, TINY_VOCAB, &m->p->output, err));
-    const ig_op select = {.kind = IG_OP_SELECT_ROWS, .layer = -1, .in = {ig_ref_whole(m->p, h)},
+    IG_TRY(ig_program_value(m->p, "logits", IG_ROWS_OUTPUTS, IG_DTYPE_F32, TINY_VOCAB,
+                            &m->p->output, err));
+    const ig_op select = {.kind = IG_OP_SELECT_ROWS,
+                          .layer = -1,
+                          .in = {ig_ref_whole(m->p, h)},
                           .out = {ig_ref_whole(m->p, m->p->output)}};
     return ig_program_op(m->p, &select, err);
 }
 
 static ig_status build(maker *m, ig_err *err) {
-    ig_op op = {.kind = IG_OP_EMBED, .u.embed = {.index = IG_EMBED_TOKEN, .scale = m->o->sandwich ? 8 : 1, .raw_scale = 1}};
+    ig_op op = {
+        .kind = IG_OP_EMBED,
+        .u.embed = {.index = IG_EMBED_TOKEN, .scale = m->o->sandwich ? 8 : 1, .raw_scale = 1}};
     double *inv_freq;
     ig_value_id x;
     IG_TRY(ig_arena_new(&m->p->arena, DK / 2, sizeof *inv_freq, &inv_freq, err));
@@ -172,9 +204,15 @@ static ig_status build(maker *m, ig_err *err) {
         inv_freq[i] = pow(10000, -2.0 * i / DK);
     m->inv_freq = inv_freq;
     m->layer = -1;
-    m->p->facts = (ig_model_facts){.arch = IG_STR("tiny"), .n_layers = m->o->n_layers ? m->o->n_layers : 2, .n_embd = D,
-                                   .n_vocab = TINY_VOCAB, .n_heads = H, .n_kv_heads = HK, .causal = true,
-                                   .has_logits = true, .n_context_train = 4096};
+    m->p->facts = (ig_model_facts){.arch = IG_STR("tiny"),
+                                   .n_layers = m->o->n_layers ? m->o->n_layers : 2,
+                                   .n_embd = D,
+                                   .n_vocab = TINY_VOCAB,
+                                   .n_heads = H,
+                                   .n_kv_heads = HK,
+                                   .causal = true,
+                                   .has_logits = true,
+                                   .n_context_train = 4096};
     IG_TRY(run_weight(m->p, &m->rng, IG_DTYPE_F32, D, TINY_VOCAB, 1, 1, &op.w[0], err));
     IG_TRY(put(m, &op, D, &x, err));
     for (uint32_t l = 0; l < m->p->facts.n_layers; l++) {
