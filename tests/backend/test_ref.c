@@ -1,8 +1,7 @@
-/* test_ref.c: the ref backend against numbers worked out by hand, and against itself in other cuts.
+/* test_ref.c: the ref backend against numbers worked out by hand.
  */
 #include "backend/ref/ref.h"
 #include "kernels/run_program.h"
-#include "kernels/tiny_model.h"
 #include "test.h"
 
 #define OUT_MAX 512
@@ -451,89 +450,123 @@ TEST(cache_types_hold_what_they_can) {
     }
 }
 
-/* ---- whole models
- * ------------------------------------------------------------------------------------------------
- */
-
-static const tiny_options models[] = {
-    {.n_layers = 2},
-    {.n_layers = 3, .window = 9, .sandwich = true},
-    {.n_layers = 4, .window = 33, .experts = true},
-    {.n_layers = 2, .experts = true, .dtype = IG_DTYPE_Q8_0},
-};
-
-static run_spec tiny_spec(run_cut cut, uint32_t chunk) {
-    static int32_t ids[128];
-    run_rng rng = {5};
-    for (size_t i = 0; i < 128; i++)
-        ids[i] = (int32_t)(run_random(&rng) % TINY_VOCAB);
-    return (run_spec){.n_seqs = 3,
-                      .lens = {80, 41, 7},
-                      .ids = ids,
-                      .cut = cut,
-                      .chunk = chunk,
-                      .free_pages = true};
+TEST(norm_weights_of_heads) {
+    probe t;
+    REQUIRE(begin(&t, (float[]){3, 4, 0, 9, 9, 6, 8}, 1, 7));
+    ig_op op = {.kind = IG_OP_NORM,
+                .in = {{t.x, 0, 2, 2, 5}},
+                .u.norm = {.kind = IG_NORM_L2_ADD, .head_stride = 2, .col_stride = 1}};
+    op.w[0] = F32(&t, 1, 10, 100, 1000);
+    give(&t, &op, 0, IG_DTYPE_F32, 2, 2);
+    REQUIRE(done(&t, &op, 0));
+    ROW(&t, 0.6, 8, 60, 800);
 }
 
-TEST(models_do_not_depend_on_steps) {
-    static float whole[128 * TINY_VOCAB], cut[128 * TINY_VOCAB];
-    static const ig_dtype caches[] = {IG_DTYPE_F32, IG_DTYPE_F16, IG_DTYPE_BF16};
-    ig_err err = {0};
-    for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
-        for (int c = 0; c < 4; c++) {
-            static const uint32_t chunks[] = {0, 1, 31, 5};
-            ig_program *p;
-            run_spec spec = tiny_spec(c == 0   ? RUN_WHOLE
-                                      : c == 3 ? RUN_UNEVEN
-                                               : RUN_CHUNKS,
-                                      chunks[c]);
-            spec.k_dtype = caches[m % 3];
-            spec.v_dtype = caches[(m + 1) % 3];
-            REQUIRE_OK(tiny_model(&models[m], &p, &err));
-            REQUIRE_OK(run_program(&ig_backend_ref, NULL, &p, &spec, c ? cut : whole, &err));
-            if (c)
-                CHECK(memcmp(whole, cut, sizeof whole) == 0);
-        }
-        double sum = 0;
-        for (size_t i = 0; i < 128 * TINY_VOCAB; i++)
-            sum += fabs((double)whole[i]);
-        CHECK(isfinite(sum) && sum > 1000);
+TEST(embed_by_position_and_constant) {
+    static const int32_t positions[] = {2, 0, 2};
+    for (int constant = 0; constant < 2; constant++) {
+        probe t;
+        ig_err err = {0};
+        REQUIRE(begin(&t, (float[]){0, 0, 0}, 3, 1));
+        t.positions = positions;
+        ig_op op = {.kind = IG_OP_EMBED,
+                    .layer = -1,
+                    .u.embed = {.index = constant ? IG_EMBED_CONST : IG_EMBED_POSITION,
+                                .const_row = 1,
+                                .scale = 3}};
+        REQUIRE_OK(run_weight_of(t.p, (float[]){1, 2, 10, 20, 100, 200}, 2, 3, 1, &op.w[0], &err));
+        give(&t, &op, 0, IG_DTYPE_F32, 1, 2);
+        REQUIRE(done(&t, &op, 0));
+        if (constant)
+            ROW(&t, 30, 60, 30, 60, 30, 60);
+        else
+            ROW(&t, 300, 600, 3, 6, 300, 600);
     }
 }
 
-/* A sequence gives the same logits whoever shares its steps. */
-TEST(models_do_not_depend_on_neighbours) {
-    static float together[128 * TINY_VOCAB], alone[80 * TINY_VOCAB];
-    ig_err err = {0};
-    ig_program *p;
-    run_spec spec = tiny_spec(RUN_WHOLE, 0);
-    REQUIRE_OK(tiny_model(&models[2], &p, &err));
-    REQUIRE_OK(run_program(&ig_backend_ref, NULL, &p, &spec, together, &err));
-    spec.n_seqs = 1;
-    REQUIRE_OK(tiny_model(&models[2], &p, &err));
-    REQUIRE_OK(run_program(&ig_backend_ref, NULL, &p, &spec, alone, &err));
-    CHECK(memcmp(together, alone, sizeof alone) == 0);
+TEST(columns_move_and_mix) {
+    probe t;
+    REQUIRE(begin(&t, (float[]){1, 2, 3, 4, 5, 6}, 1, 6));
+    ig_op op = {.kind = IG_OP_CONCAT, .in = {{t.x, 4, 1, 2, 2}, {t.x, 0, 2, 1, 2}}};
+    give(&t, &op, 0, IG_DTYPE_F32, 1, 4);
+    REQUIRE(done(&t, &op, 0));
+    ROW(&t, 5, 6, 1, 3);
+    REQUIRE(begin(&t, (float[]){1, 2, 3, 4, 5, 6}, 1, 6));
+    op = (ig_op){.kind = IG_OP_ADD, .in = {{t.x, 0, 1, 2, 2}, {t.x, 2, 2, 1, 3}}, .u.add = {2, -1}};
+    give(&t, &op, 0, IG_DTYPE_F32, 1, 2);
+    REQUIRE(done(&t, &op, 0));
+    ROW(&t, -1, -2);
+    REQUIRE(begin(&t, (float[]){1, 2, 3, 4, 5, 6}, 1, 6));
+    op =
+        (ig_op){.kind = IG_OP_MAP, .in = {ig_ref_heads(t.x, 0, 2, 3)}, .u.map = {.fn = IG_MAP_MUL}};
+    op.w[0] = F32(&t, 10, 100);
+    give(&t, &op, 0, IG_DTYPE_F32, 2, 3);
+    REQUIRE(done(&t, &op, 0));
+    ROW(&t, 10, 20, 30, 400, 500, 600);
+    /* act none: one gate a head, then one for the row */
+    REQUIRE(begin(&t, (float[]){1, 2, 3, 4, 5, 6}, 1, 6));
+    op = (ig_op){.kind = IG_OP_GLU,
+                 .in = {ig_ref_heads(t.x, 0, 1, 2), ig_ref_heads(t.x, 2, 2, 2)},
+                 .u.glu = {.broadcast = IG_GLU_HEAD}};
+    op.w[0] = F32(&t, 1, 2, 4, 8);
+    give(&t, &op, 0, IG_DTYPE_F32, 2, 2);
+    REQUIRE(done(&t, &op, 0));
+    ROW(&t, 3, 2, 2.5, 1.5);
 }
 
-TEST(every_allocation_may_fail) {
-    static float out[16 * TINY_VOCAB];
-    const tiny_options small = {.n_layers = 2, .window = 9, .experts = true};
+TEST(experts_by_hand) {
+    /* Two of three experts: logits 0, ln 2, ln 4 choose 2 and 1 with 4/6 and 2/6. Expert e gives (e
+     * + 1) x * scale + bias. */
+    probe t;
     ig_err err = {0};
-    bool passed = false;
-    for (uint64_t n = 1; n < 400 && !passed; n++) {
-        run_spec spec = tiny_spec(RUN_CHUNKS, 3);
-        ig_program *p = NULL;
-        spec.lens[0] = 4;
-        spec.n_seqs = 1;
-        REQUIRE_OK(tiny_model(&small, &p, &err));
-        ig_alloc_fail_after(n);
-        const ig_status status = run_program(&ig_backend_ref, NULL, &p, &spec, out, &err);
-        const uint64_t made = ig_alloc_fail_after(0);
-        passed = made < n;
-        CHECK_EQ(status, passed ? IG_OK : IG_EMEMORY);
-        CHECK(p == NULL);
+    REQUIRE(begin(&t, (float[]){1}, 1, 1));
+    ig_value_id ids, weights;
+    REQUIRE_OK(ig_program_value(t.p, "ids", IG_ROWS_TOKENS, IG_DTYPE_I32, 2, &ids, &err));
+    REQUIRE_OK(ig_program_value(t.p, "w", IG_ROWS_TOKENS, IG_DTYPE_F32, 2, &weights, &err));
+    ig_op route = {
+        .kind = IG_OP_ROUTE,
+        .in = {ig_ref_whole(t.p, t.x)},
+        .out = {ig_ref_whole(t.p, ids), ig_ref_whole(t.p, weights)},
+        .u.route = {
+            .gating = IG_GATING_SOFTMAX, .n_experts = 3, .top_k = 2, .renorm = true, .scale = 1}};
+    REQUIRE_OK(run_weight_of(t.p, (float[]){0, 0, 0}, 1, 3, 1, &route.w[0], &err));
+    route.w[1] = F32(&t, 0, 0.693147181f, 1.386294361f);
+    REQUIRE_OK(ig_program_op(t.p, &route, &err));
+    ig_linear_part parts[2] = {{.rows = 1}, {.rows = 1}};
+    ig_op op = {.kind = IG_OP_EXPERT_LINEAR,
+                .in = {ig_ref_whole(t.p, t.x), ig_ref_whole(t.p, ids)},
+                .u.linear = {.parts = parts, .n_parts = 2, .top_k = 2}};
+    REQUIRE_OK(run_weight_of(t.p, (float[]){1, 2, 3}, 1, 1, 3, &parts[0].weight, &err));
+    REQUIRE_OK(run_weight_of(t.p, (float[]){-1, -2, -3}, 1, 1, 3, &parts[1].weight, &err));
+    parts[0].bias = F32(&t, 100, 200, 300);
+    parts[1].scale = F32(&t, 10, 20, 30);
+    give(&t, &op, 0, IG_DTYPE_F32, 2, 2);
+    REQUIRE_OK(ig_program_op(t.p, &op, &err));
+    ig_op sum = {.kind = IG_OP_COMBINE, .in = {op.out[0], ig_ref_whole(t.p, weights)}};
+    give(&t, &sum, 0, IG_DTYPE_F32, 1, 2);
+    REQUIRE(done(&t, &sum, 0));
+    ROW(&t, (4 * 303.0 + 2 * 202) / 6, (4 * -90.0 + 2 * -40) / 6);
+}
+
+TEST(pool_by_position) {
+    static const int32_t ids[] = {0, 1, 2, 3, 4}, positions[] = {5, 1, 1, 5, 3};
+    static const double want[] = {2, 1, 3};
+    static const ig_pool_kind kinds[] = {IG_POOL_MEAN, IG_POOL_FIRST, IG_POOL_LAST};
+    for (size_t k = 0; k < 3; k++) { /* ties: the earlier row is first, the later one last */
+        probe t;
+        ig_err err = {0};
+        REQUIRE(begin(&t, (float[]){0, 1, 2, 3, 4}, 5, 1));
+        REQUIRE_OK(ig_program_value(t.p, "out", IG_ROWS_SEQS, IG_DTYPE_F32, 1, &t.p->output, &err));
+        const ig_op op = {.kind = IG_OP_POOL,
+                          .layer = -1,
+                          .in = {ig_ref_whole(t.p, t.x)},
+                          .out = {ig_ref_whole(t.p, t.p->output)},
+                          .u.pool = {kinds[k]}};
+        REQUIRE_OK(ig_program_op(t.p, &op, &err));
+        const run_spec spec = {.n_seqs = 1, .lens = {5}, .ids = ids, .positions = positions};
+        REQUIRE_OK(run_program(&ig_backend_ref, NULL, &t.p, &spec, t.out, &err));
+        CHECK_NEAR((double)t.out[0], want[k], 1e-6);
     }
-    CHECK(passed);
 }
 
 int main(int argc, char **argv) {
@@ -542,6 +575,6 @@ int main(int argc, char **argv) {
                T(map_by_position), T(attention_by_hand), T(queries_share_heads_in_blocks),
                T(alibi_slopes_of_six_heads), T(route_chooses_and_weighs),
                T(route_groups_and_divided_ids), T(cache_types_hold_what_they_can),
-               T(models_do_not_depend_on_steps), T(models_do_not_depend_on_neighbours),
-               T(every_allocation_may_fail));
+               T(norm_weights_of_heads), T(embed_by_position_and_constant), T(columns_move_and_mix),
+               T(experts_by_hand), T(pool_by_position));
 }
