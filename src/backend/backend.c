@@ -2,9 +2,7 @@
  * device's v-table; the batch itself is checked in backend_check.c. One thread per module. */
 #include "backend/backend_int.h"
 
-/* ---- device
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- device --------------------------------------------------------------------------------- */
 
 static bool complete(const ig_backend_fns *f) {
     return f->name && f->open && f->close && f->caps && f->load && f->unload && f->module_bytes &&
@@ -49,9 +47,15 @@ const char *ig_device_name(const ig_device *device) {
     return device->fns->name;
 }
 
-/* ---- module
- * ------------------------------------------------------------------------------------------------------
- */
+uint64_t ig_device_page_bytes(const ig_device *device, const ig_plan *plan, uint32_t group,
+                              ig_dtype k, ig_dtype v) {
+    if (group >= plan->n_groups || k <= IG_DTYPE_NONE || k >= IG_DTYPE_COUNT ||
+        v <= IG_DTYPE_NONE || v >= IG_DTYPE_COUNT)
+        return 0;
+    return device->fns->page_bytes(device->self, plan, group, k, v);
+}
+
+/* ---- module --------------------------------------------------------------------------------- */
 
 static ig_status check_plan(const ig_device *device, const ig_plan *plan, ig_err *err) {
     if (plan->caps != device->caps)
@@ -78,6 +82,7 @@ ig_status ig_module_load(ig_module **out, ig_device *device, const ig_plan *plan
     if (!module)
         return ig_fail_memory(err, sizeof *module);
     module->fns = device->fns;
+    module->device = device;
     module->plan = plan;
     ig_batch_bounds_init(&module->bounds, plan);
     const ig_status status = device->fns->load(device->self, plan, &module->self, err);
@@ -109,15 +114,10 @@ const ig_plan *ig_module_plan(const ig_module *module) {
 }
 
 uint64_t ig_module_page_bytes(const ig_module *module, uint32_t group, ig_dtype k, ig_dtype v) {
-    if (group >= module->plan->n_groups || k <= IG_DTYPE_NONE || k >= IG_DTYPE_COUNT ||
-        v <= IG_DTYPE_NONE || v >= IG_DTYPE_COUNT)
-        return 0;
-    return module->fns->page_bytes(module->self, group, k, v);
+    return ig_device_page_bytes(module->device, module->plan, group, k, v);
 }
 
-/* ---- pool
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- pool ----------------------------------------------------------------------------------- */
 
 static ig_status check_pool(const ig_module *m, const ig_pool_options *o, ig_err *err) {
     const ig_dtype types[] = {o->k_dtype, o->v_dtype};
@@ -223,9 +223,7 @@ ig_status ig_pool_copy(ig_pool *pool, uint32_t group, const uint32_t *from, cons
     return pool->module->fns->pool_copy(pool->self, group, from, to, n, err);
 }
 
-/* ---- step
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- step ----------------------------------------------------------------------------------- */
 
 ig_status ig_step_submit(ig_module *module, ig_pool *pool, const ig_batch *batch, ig_err *err) {
     IG_TRY(check_usable(module, err));

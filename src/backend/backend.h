@@ -69,7 +69,8 @@ typedef struct ig_backend_fns {
     ig_status (*load)(void *self, const ig_plan *plan, void **module, ig_err *err);
     void (*unload)(void *module);
     uint64_t (*module_bytes)(void *module); /* memory owned by the module beside borrowed weights */
-    uint64_t (*page_bytes)(void *module, uint32_t group, ig_dtype k, ig_dtype v); /* 0 = types not supported */
+    /* Of one page of a group, so that memory can be forecast before a module is loaded; 0 = types not supported. */
+    uint64_t (*page_bytes)(void *self, const ig_plan *plan, uint32_t group, ig_dtype k, ig_dtype v);
     ig_status (*pool_open)(void *module, const ig_pool_options *options, void **pool, ig_err *err);
     void (*pool_close)(void *pool);
     /* Copies whole pages inside a group (copy on write). */
@@ -88,6 +89,8 @@ IG_MUST_USE ig_status ig_device_open(ig_device **out, const ig_backend_fns *fns,
 void ig_device_close(ig_device **device);
 const ig_capabilities *ig_device_caps(const ig_device *device);
 const char *ig_device_name(const ig_device *device);
+/* Bytes of one page of a page group; 0 when the device cannot keep these types. */
+uint64_t ig_device_page_bytes(const ig_device *device, const ig_plan *plan, uint32_t group, ig_dtype k, ig_dtype v);
 
 /* The plan is borrowed until unload. */
 IG_MUST_USE ig_status ig_module_load(ig_module **out, ig_device *device, const ig_plan *plan, ig_err *err);

@@ -21,6 +21,7 @@ typedef struct ig_batch_bounds {
 
 struct ig_module {
     const ig_backend_fns *fns;
+    const ig_device *device;
     const ig_plan *plan;
     void *self;
     ig_batch_bounds bounds;

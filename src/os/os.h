@@ -60,6 +60,13 @@ void ig_thread_join(ig_thread **thread);
 /* Restricts the calling thread to the nth CPU of the process's mask, counted so that every core comes once before second
  * hardware threads; false when that is not possible. */
 bool ig_thread_pin(uint32_t nth);
+/* A lock. Never inside a step; it makes whole calls take turns. */
+typedef struct ig_mutex ig_mutex;
+IG_MUST_USE ig_status ig_mutex_create(ig_mutex **out, ig_err *err);
+void ig_mutex_destroy(ig_mutex **mutex);
+void ig_mutex_lock(ig_mutex *mutex);
+void ig_mutex_unlock(ig_mutex *mutex);
+
 /* Gives the CPU away; for waiting loops. */
 void ig_thread_yield(void);
 

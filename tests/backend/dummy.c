@@ -96,8 +96,10 @@ static uint64_t dummy_module_bytes(void *module) {
     return sizeof(dummy_module);
 }
 
-static uint64_t dummy_page_bytes(void *module, uint32_t group, ig_dtype k, ig_dtype v) {
-    const ig_dtype only = ((const dummy_module *)module)->device->record->only_cache;
+static uint64_t dummy_page_bytes(void *self, const ig_plan *plan, uint32_t group, ig_dtype k,
+                                 ig_dtype v) {
+    const ig_dtype only = ((const dummy_device *)self)->record->only_cache;
+    (void)plan;
     return only && (k != only || v != only) ? 0 : 4096 + group;
 }
 

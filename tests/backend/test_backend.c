@@ -93,8 +93,7 @@ TEST(a_good_step_runs) {
     CHECK_EQ(s.record.n_pools, s.record.n_pool_closes);
 }
 
-/* ---- batches that are wrong in one place
- * ------------------------------------------------------------------------- */
+/* ---- batches that are wrong in one place ---------------------------------------------------- */
 
 typedef struct bad {
     void (*spoil)(step *t);
@@ -220,8 +219,7 @@ TEST(a_page_leaves_with_its_last_visible_token) {
     teardown(&s);
 }
 
-/* ---- order of calls, failures
- * ------------------------------------------------------------------------------------ */
+/* ---- order of calls, failures --------------------------------------------------------------- */
 
 TEST(steps_come_one_at_a_time) {
     stage s = {0};
@@ -281,6 +279,8 @@ TEST(pools_are_checked) {
         CHECK(pool == NULL);
         CHECK_EQ(ig_module_page_bytes(s.module, 2, IG_DTYPE_F16, IG_DTYPE_F16), 0);
         CHECK_EQ(ig_module_page_bytes(s.module, 1, IG_DTYPE_F16, IG_DTYPE_F16), 4097);
+        CHECK_EQ(ig_device_page_bytes(s.device, s.plan, 1, IG_DTYPE_F16, IG_DTYPE_F16), 4097);
+        CHECK_EQ(ig_device_page_bytes(s.device, s.plan, 1, IG_DTYPE_F16, IG_DTYPE_COUNT), 0);
 
         const uint32_t from[] = {1, 2, 1}, to[] = {5, 6, 7}, far[] = {5, 6, 10},
                        twice[] = {5, 6, 5}, both[] = {5, 1, 7};
@@ -323,8 +323,7 @@ TEST(an_incomplete_backend_is_refused) {
     ig_device_close(&device);
 }
 
-/* ---- plans for a device that the passes do not know
- * --------------------------------------------------------------- */
+/* ---- plans for a device that the passes do not know ----------------------------------------- */
 
 TEST(passes_ask_only_the_capabilities) {
     for (int wishes = 0; wishes < 4; wishes++) {

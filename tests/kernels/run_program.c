@@ -22,9 +22,7 @@ uint32_t run_tokens(const run_spec *spec) {
     return n;
 }
 
-/* ---- weights
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- weights -------------------------------------------------------------------------------- */
 
 static bool random_block(run_rng *rng, const ig_dtype_row *type, float size, uint8_t *block,
                          float *decoded) {
@@ -95,9 +93,7 @@ ig_status run_weight_of(ig_program *p, const float *data, uint32_t cols, uint32_
     return ig_program_weight(p, &w, out, err);
 }
 
-/* ---- steps
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- steps ---------------------------------------------------------------------------------- */
 
 typedef struct runner {
     const run_spec *spec;

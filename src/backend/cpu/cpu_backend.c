@@ -82,14 +82,14 @@ static uint64_t cpu_module_bytes(void *module) {
 
 /* ---- pools ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t cpu_page_bytes(void *module, uint32_t group, ig_dtype k, ig_dtype v) {
-    const cpu_module *m = module;
+static uint64_t cpu_page_bytes(void *self, const ig_plan *plan, uint32_t group, ig_dtype k, ig_dtype v) {
+    const cpu_device *d = self;
     uint64_t sum = 0;
-    for (uint32_t s = 1; s < cpu_program(m)->n_states; s++) {
-        const ig_state *state = &cpu_program(m)->states[s];
+    for (uint32_t s = 1; s < plan->program->n_states; s++) {
+        const ig_state *state = &plan->program->states[s];
         if (state->group != group)
             continue;
-        size_t bytes = m->device->attn->page_bytes(state, k, v);
+        size_t bytes = d->attn->page_bytes(state, k, v);
         if (bytes == 0)
             return 0;
         sum += bytes;

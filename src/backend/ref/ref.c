@@ -18,9 +18,7 @@ static const ig_capabilities *ref_caps(void *self) {
     return &ig_refop_caps;
 }
 
-/* ---- load
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- load ----------------------------------------------------------------------------------- */
 
 static void ref_unload(void *module) {
     ref_module *m = module;
@@ -135,12 +133,12 @@ static uint64_t ref_module_bytes(void *module) {
     return ((const ref_module *)module)->memory.total_bytes;
 }
 
-/* ---- pools
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- pools ---------------------------------------------------------------------------------- */
 
-static uint64_t ref_page_bytes(void *module, uint32_t group, ig_dtype k, ig_dtype v) {
-    return ig_refop_page_bytes(((const ref_module *)module)->plan->program, group, k, v);
+static uint64_t ref_page_bytes(void *self, const ig_plan *plan, uint32_t group, ig_dtype k,
+                               ig_dtype v) {
+    (void)self;
+    return ig_refop_page_bytes(plan->program, group, k, v);
 }
 
 static ig_status ref_pool_open(void *module, const ig_pool_options *options, void **pool,
@@ -165,9 +163,7 @@ static ig_status ref_pool_copy(void *pool, uint32_t group, const uint32_t *from,
     return IG_OK;
 }
 
-/* ---- step
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- step ----------------------------------------------------------------------------------- */
 
 static ig_status ref_submit(void *module, void *pool, const ig_batch *batch, ig_err *err) {
     ref_module *m = module;
