@@ -219,6 +219,73 @@ TEST(a_page_leaves_with_its_last_visible_token) {
     teardown(&s);
 }
 
+/* An encoder of one op: a table of five positions, attention without state. */
+static ig_status encoder(ig_program **out, ig_err *err) {
+    ig_op embed = {.kind = IG_OP_EMBED, .layer = -1, .u.embed = {IG_EMBED_POSITION, 0, 1, 1}};
+    ig_op attend = {
+        .kind = IG_OP_ATTEND,
+        .u.attend = {
+            .n_heads = 1, .n_kv_heads = 1, .k_cols = 1, .v_cols = 1, .mask = IG_MASK_FULL}};
+    ig_op select = {.kind = IG_OP_SELECT_ROWS, .layer = -1};
+    static const float table[15];
+    ig_value_id x, y;
+    IG_TRY(ig_program_create(out, err));
+    ig_program *p = *out;
+    IG_TRY(run_weight_of(p, table, 3, 5, 1, &embed.w[0], err));
+    IG_TRY(ig_program_value(p, "x", IG_ROWS_TOKENS, IG_DTYPE_F32, 3, &x, err));
+    IG_TRY(ig_program_value(p, "y", IG_ROWS_TOKENS, IG_DTYPE_F32, 1, &y, err));
+    IG_TRY(ig_program_value(p, "out", IG_ROWS_OUTPUTS, IG_DTYPE_F32, 1, &p->output, err));
+    embed.out[0] = ig_ref_whole(p, x);
+    for (uint32_t i = 0; i < 3; i++)
+        attend.in[i] = ig_ref_heads(x, i, 1, 1);
+    attend.out[0] = select.in[0] = ig_ref_whole(p, y);
+    select.out[0] = ig_ref_whole(p, p->output);
+    IG_TRY(ig_program_op(p, &embed, err));
+    IG_TRY(ig_program_op(p, &attend, err));
+    return ig_program_op(p, &select, err);
+}
+
+TEST(an_encoder_takes_whole_sequences_and_known_positions) {
+    stage s = {0};
+    step t;
+    ig_program *p = NULL;
+    const ig_device_options options = {.progress_user = &s.record};
+    if (ig_device_open(&s.device, &dummy_backend, &options, &s.err) || encoder(&p, &s.err) ||
+        ig_plan_create(&s.plan, &p, ig_device_caps(s.device), &limits, &s.err) ||
+        ig_module_load(&s.module, s.device, s.plan, &s.err)) {
+        TEST_FAIL("%s", s.err.message);
+    } else {
+        static const struct {
+            uint32_t n_past, n_rows;
+            int32_t position;
+            const char *message;
+        } rows[] = {
+            {0, 5, -1, ""},
+            {1, 4, -1, "batch.seqs[0].n_past is 1; this model keeps no state"},
+            {0, 6, -1, "batch.seqs[0]: n_past 0 + n_rows 6 is more than the 5 known positions"},
+            {0, 3, 4, ""},
+            {0, 3, 5, "batch.positions[2] is 5, outside [0, 5)"}};
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            good_step(&t);
+            t.positions[2] = rows[i].position;
+            t.batch = (ig_batch){.n_tokens = rows[i].n_rows,
+                                 .ids = t.ids,
+                                 .positions = rows[i].position < 0 ? NULL : t.positions,
+                                 .n_seqs = 1,
+                                 .seqs = t.seqs};
+            t.seqs[0] = (ig_batch_seq){.n_rows = rows[i].n_rows, .n_past = rows[i].n_past};
+            const ig_status status = ig_step_submit(s.module, NULL, &t.batch, &s.err);
+            CHECK_EQ(status, *rows[i].message ? IG_EARGUMENT : IG_OK);
+            if (status == IG_OK)
+                CHECK_EQ(ig_step_wait(s.module, &s.err), IG_OK);
+            else if (!strstr(s.err.message, rows[i].message))
+                TEST_FAIL("\"%s\" does not say \"%s\"", s.err.message, rows[i].message);
+        }
+    }
+    ig_program_destroy(&p);
+    teardown(&s);
+}
+
 /* ---- order of calls, failures --------------------------------------------------------------- */
 
 TEST(steps_come_one_at_a_time) {
@@ -395,6 +462,7 @@ TEST(every_allocation_may_fail) {
 
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(a_good_step_runs), T(bad_batches_are_named),
+               T(an_encoder_takes_whole_sequences_and_known_positions),
                T(a_page_leaves_with_its_last_visible_token), T(steps_come_one_at_a_time),
                T(a_failed_step_loses_the_module), T(pools_are_checked), T(close_takes_nothing),
                T(an_incomplete_backend_is_refused), T(passes_ask_only_the_capabilities),

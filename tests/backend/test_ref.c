@@ -542,10 +542,22 @@ TEST(experts_by_hand) {
     parts[1].scale = F32(&t, 10, 20, 30);
     give(&t, &op, 0, IG_DTYPE_F32, 2, 2);
     REQUIRE_OK(ig_program_op(t.p, &op, &err));
+    /* A second product reads what the first gave, one column a rank: experts 2 and 1 give 100 and
+     * 10 times it. */
+    ig_linear_part again = {.rows = 1};
+    ig_op next = {.kind = IG_OP_EXPERT_LINEAR,
+                  .in = {{op.out[0].value, 1, 2, 1, 2}, ig_ref_whole(t.p, ids)},
+                  .u.linear = {.parts = &again, .n_parts = 1, .top_k = 2}};
+    REQUIRE_OK(run_weight_of(t.p, (float[]){1, 10, 100}, 1, 1, 3, &again.weight, &err));
+    give(&t, &next, 0, IG_DTYPE_F32, 2, 1);
+    REQUIRE_OK(ig_program_op(t.p, &next, &err));
     ig_op sum = {.kind = IG_OP_COMBINE, .in = {op.out[0], ig_ref_whole(t.p, weights)}};
     give(&t, &sum, 0, IG_DTYPE_F32, 1, 2);
-    REQUIRE(done(&t, &sum, 0));
-    ROW(&t, (4 * 303.0 + 2 * 202) / 6, (4 * -90.0 + 2 * -40) / 6);
+    REQUIRE_OK(ig_program_op(t.p, &sum, &err));
+    ig_op all = {.kind = IG_OP_CONCAT, .in = {sum.out[0], next.out[0]}};
+    give(&t, &all, 0, IG_DTYPE_F32, 1, 4);
+    REQUIRE(done(&t, &all, 0));
+    ROW(&t, (4 * 303.0 + 2 * 202) / 6, (4 * -90.0 + 2 * -40) / 6, -9000, -400);
 }
 
 TEST(pool_by_position) {
