@@ -25,8 +25,14 @@
 #define IG_CONTEXT_MAX (1u << 27) /* tokens of one sequence */
 #define IG_PROGRAM_OPS_MAX (1u << 18) /* ops, values, weights of one program, each */
 
+/* Machines. */
+#define IG_THREADS_MAX 1024u /* workers of one cpu device */
+
 /* Text. */
 #define IG_TEXT_BYTES_MAX (1u << 28)     /* one text to tokenise */
+#define IG_TOKEN_BYTES_MAX (1u << 16)    /* one vocabulary entry; the longest known have a few hundred bytes */
+#define IG_VOCAB_BYTES_MAX (1u << 30)    /* all vocabulary entries together */
+#define IG_PATTERN_BYTES_MAX (64u << 10) /* source of one pattern; the longest known has 2 KB */
 #define IG_JSON_DEPTH_MAX 256u
 #define IG_TEMPLATE_BYTES_MAX (1u << 20) /* source of a chat template; the longest known has 30 KB */
 #define IG_TEMPLATE_OUTPUT_MAX (1u << 26)

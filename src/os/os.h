@@ -35,6 +35,8 @@ ig_status ig_file_writer_close(ig_file_writer **w, bool commit, ig_err *err);
 
 /* Monotonic clock, nanoseconds. */
 uint64_t ig_clock_ns(void);
+/* CPU time of the calling thread, nanoseconds. */
+uint64_t ig_thread_cpu_ns(void);
 
 /* Logical CPUs this process may use, and physical cores among them: the affinity mask as it was at the first call,
  * bounded by a container's CPU quota. At least 1. */
