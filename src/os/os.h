@@ -25,7 +25,8 @@ void ig_map_drop(const ig_map *map, size_t offset, size_t bytes);
 IG_MUST_USE ig_status ig_file_read(const char *path, ig_buf *buf, ig_err *err);
 
 /* Writing that leaves either the whole new file or the old one: bytes go to "PATH.tmp-PID", commit syncs and
- * renames, abort (or a failed commit) removes it. One thread. */
+ * renames, abort (or a failed commit) removes it. A symbolic link at PATH is replaced, a folder, pipe or device
+ * refused (IG_EARGUMENT). Failures, a full disk among them, are IG_EIO with a remedy. One thread. */
 typedef struct ig_file_writer ig_file_writer;
 IG_MUST_USE ig_status ig_file_writer_open(ig_file_writer **out, const char *path, ig_err *err);
 IG_MUST_USE ig_status ig_file_writer_add(ig_file_writer *w, const void *p, size_t n, ig_err *err);
@@ -34,26 +35,40 @@ ig_status ig_file_writer_close(ig_file_writer **w, bool commit, ig_err *err);
 
 /* Monotonic clock, nanoseconds. */
 uint64_t ig_clock_ns(void);
+/* CPU time of the calling thread, nanoseconds. */
+uint64_t ig_thread_cpu_ns(void);
 
-/* What `sysconf` and the affinity mask say: logical CPUs this process may use; physical cores among them. */
+/* Logical CPUs this process may use, and physical cores among them: the affinity mask as it was at the first call,
+ * bounded by a container's CPU quota. At least 1. */
 uint32_t ig_cpu_count(void);
 uint32_t ig_core_count(void);
 /* Peak resident set of this process in bytes. */
 size_t ig_peak_rss_bytes(void);
-/* Physical memory and what is available now, bytes; 0 when unknown. */
+/* Physical memory (or a container's limit) and what is available now, bytes; 0 when unknown. */
 size_t ig_memory_total_bytes(void);
 size_t ig_memory_available_bytes(void);
 /* Anonymous zeroed memory, page aligned, huge pages advised when bytes >= 2 MiB. Free with ig_pages_free. */
 void *ig_pages_alloc(size_t bytes) IG_MUST_USE;
 void ig_pages_free(void *p, size_t bytes);
+/* Drops the whole pages inside [p, p + bytes) of a read-only file map from our resident set; they come back from the file
+ * when read again. Never call it on other memory. */
+void ig_pages_drop(const void *p, size_t bytes);
 
 typedef struct ig_thread ig_thread;
 /* Starts a thread named `name` (at most 15 bytes are kept). Ownership of *out is the caller's until join. */
 IG_MUST_USE ig_status ig_thread_start(ig_thread **out, const char *name, void (*body)(void *user), void *user, ig_err *err);
 /* Waits for the end of the thread, frees, nulls. */
 void ig_thread_join(ig_thread **thread);
-/* Restricts the calling thread to the nth CPU of the process's mask; false when that is not possible. */
+/* Restricts the calling thread to the nth CPU of the process's mask, counted so that every core comes once before second
+ * hardware threads; false when that is not possible. */
 bool ig_thread_pin(uint32_t nth);
+/* A lock. Never inside a step; it makes whole calls take turns. */
+typedef struct ig_mutex ig_mutex;
+IG_MUST_USE ig_status ig_mutex_create(ig_mutex **out, ig_err *err);
+void ig_mutex_destroy(ig_mutex **mutex);
+void ig_mutex_lock(ig_mutex *mutex);
+void ig_mutex_unlock(ig_mutex *mutex);
+
 /* Gives the CPU away; for waiting loops. */
 void ig_thread_yield(void);
 

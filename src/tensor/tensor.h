@@ -50,7 +50,8 @@ typedef enum ig_dtype {
 
 /* Decodes n elements (a multiple of the block) from src to dst; bit-equal to the format's definition. */
 typedef void (*ig_decode_fn)(const void *src, float *dst, size_t n);
-/* Encodes likewise; NULL where only a quantiser room can (K types and below use searches). */
+/* Encodes likewise with the reference formulas; a block that holds a NaN or an infinity decodes to non-finite values, not
+ * to a number. NULL where only a quantiser room can (K types and below use searches). */
 typedef void (*ig_encode_fn)(const float *src, void *dst, size_t n);
 
 typedef struct ig_dtype_row {
@@ -59,8 +60,9 @@ typedef struct ig_dtype_row {
     uint16_t block_elems;    /* elements of one block along the row */
     uint16_t block_bytes;
     bool weight;             /* may be a weight (not an index table or an activation format) */
-    double tolerance;        /* NMSE a fast kernel may differ from ref with int8 activations; 0 = f32 arithmetic */
-    ig_decode_fn decode;     /* NULL = no codec yet: refused by name at open */
+    double tolerance;        /* NMSE a fast kernel may differ from ref, with activations in int8 (block types) or in the
+                              * weight's own precision (F16, BF16); 0 = f32 arithmetic */
+    ig_decode_fn decode;     /* NULL = no codec: such a tensor can be listed, but arch refuses it by name */
     ig_encode_fn encode;     /* F32 F16 BF16 Q8_0 Q4_0 (KV cache types) */
 } ig_dtype_row;
 
@@ -73,6 +75,7 @@ ig_dtype ig_dtype_from_name(ig_str name);
 /* Bytes of n elements along one row; false when n is no multiple of the block or the product overflows. */
 IG_MUST_USE bool ig_dtype_bytes(ig_dtype dtype, uint64_t n_elems, uint64_t *bytes);
 
+/* Exact, NaN becomes quiet; both ways as the processor's own conversion. */
 float ig_f16_to_f32(uint16_t h);
 uint16_t ig_f32_to_f16(float f); /* round to nearest even */
 float ig_bf16_to_f32(uint16_t h);
