@@ -1,4 +1,5 @@
-/* template.c: the face: compiling a source to a scoped tree, rendering it with one arena per rendering. */
+/* template.c: the face: compiling a source to a scoped tree, rendering it with one arena per
+ * rendering. */
 #include "template/template_int.h"
 
 ig_status ig_template_create(ig_template **out, ig_str source, ig_err *err) {
@@ -60,20 +61,22 @@ static ig_status set_variables(tmpl_ctx *c, const ig_template_input *in) {
 static ig_status render(tmpl_ctx *c, const ig_template_input *in) {
     tmpl_frame *frame;
     const tmpl_node *root = c->tmpl->root;
-    IG_TRY(ig_arena_new(&c->arena, c->tmpl->n_units, sizeof(tmpl_frame *), &c->free_frames, c->err));
+    IG_TRY(
+        ig_arena_new(&c->arena, c->tmpl->n_units, sizeof(tmpl_frame *), &c->free_frames, c->err));
     IG_TRY(set_variables(c, in));
     IG_TRY(tmpl_frame_take(c, root->unit, NULL, &frame));
     IG_TRY(tmpl_enter_scope(c, frame, root->scope));
     return tmpl_exec_list(c, frame, root->list);
 }
 
-ig_status ig_template_render(const ig_template *tmpl, const ig_template_input *input, ig_buf *out, bool *raised,
-                             ig_err *err) {
+ig_status ig_template_render(const ig_template *tmpl, const ig_template_input *input, ig_buf *out,
+                             bool *raised, ig_err *err) {
     tmpl_ctx c = {.tmpl = tmpl, .err = err};
     ig_arena_init(&c.arena, IG_TEMPLATE_MEMORY_MAX);
     ig_buf_init(&c.out, IG_TEMPLATE_OUTPUT_MAX);
     c.now_s = input->now_s ? input->now_s : tmpl_local_now();
-    c.seed = (uint64_t)(uintptr_t)&c * 0x9e3779b97f4a7c15u; /* differs from run to run where addresses do */
+    c.seed = (uint64_t)(uintptr_t)&c *
+             0x9e3779b97f4a7c15u; /* differs from run to run where addresses do */
     ig_status status = render(&c, input);
     if (!status)
         status = ig_buf_add_str(out, ig_buf_str(&c.out), err);

@@ -1,10 +1,12 @@
-/* template_int.h: what the files of the template room share: values, tree, scopes, rendering state, tables.
+/* template_int.h: what the files of the template room share: values, tree, scopes, rendering state,
+ * tables.
  *
  *   source -lex-> tokens -parse-> tree -scope-> names become slots -exec/eval-> text
  *
- * The tree lives in the template's arena and never changes after scoping. Values live in the rendering's arena; strings
- * are slices of the source, the input or the arena and are never written after they are made, lists and dicts neither
- * (the sandbox forbids it), so that copying a value is copying its handle. */
+ * The tree lives in the template's arena and never changes after scoping. Values live in the
+ * rendering's arena; strings are slices of the source, the input or the arena and are never written
+ * after they are made, lists and dicts neither (the sandbox forbids it), so that copying a value is
+ * copying its handle. */
 #ifndef IG_TEMPLATE_TEMPLATE_INT_H
 #define IG_TEMPLATE_TEMPLATE_INT_H
 
@@ -81,7 +83,8 @@ typedef struct tmpl_entry {
     uint64_t hash;
 } tmpl_entry;
 
-/* Keeps insertion order; above a few entries `index` (open addressing, entry number + 1) finds keys. */
+/* Keeps insertion order; above a few entries `index` (open addressing, entry number + 1) finds
+ * keys. */
 struct tmpl_dict {
     size_t n, cap;
     tmpl_entry *entries;
@@ -207,29 +210,30 @@ typedef struct tmpl_scope {
     tmpl_load *loads;
 } tmpl_scope;
 
-/* A piece of code with frames of its own: the template, a macro, a caller block, a recursive loop. */
+/* A piece of code with frames of its own: the template, a macro, a caller block, a recursive loop.
+ */
 typedef struct tmpl_unit {
     uint32_t id, n_slots;
     bool captured; /* defines units itself, so that its frames may outlive the call */
 } tmpl_unit;
 
 struct tmpl_node {
-    uint8_t kind;       /* tmpl_node_kind */
-    uint8_t op;         /* tmpl_op of an OPERAND */
-    bool store;         /* NAME: a target */
-    bool extended;      /* FOR: the body mentions `loop` */
-    bool recursive;     /* FOR */
+    uint8_t kind;                                /* tmpl_node_kind */
+    uint8_t op;                                  /* tmpl_op of an OPERAND */
+    bool store;                                  /* NAME: a target */
+    bool extended;                               /* FOR: the body mentions `loop` */
+    bool recursive;                              /* FOR */
     bool uses_caller, uses_kwargs, uses_varargs; /* MACRO, CALLBLOCK */
-    uint16_t height;    /* 1 + the highest child */
+    uint16_t height;                             /* 1 + the highest child */
     uint32_t line, column;
-    tmpl_node *next;    /* in the list of the parent */
+    tmpl_node *next; /* in the list of the parent */
     tmpl_node *a, *b, *c;
     tmpl_node *list, *other, *params;
     ig_str name;
-    tmpl_value value;   /* CONST */
-    tmpl_ref ref;       /* NAME, NSREF, MACRO (its own name); FOR: `loop`; CALLBLOCK: unused */
+    tmpl_value value; /* CONST */
+    tmpl_ref ref;     /* NAME, NSREF, MACRO (its own name); FOR: `loop`; CALLBLOCK: unused */
     tmpl_ref caller, kwargs, varargs; /* MACRO, CALLBLOCK: slots in their own unit */
-    const tmpl_row *row;/* FILTER, TEST */
+    const tmpl_row *row;              /* FILTER, TEST */
     tmpl_scope *scope, *test_scope, *else_scope;
     tmpl_unit *unit;
     size_t n_params;
@@ -297,7 +301,8 @@ typedef struct tmpl_parser {
     uint32_t loops; /* enclosing for bodies, for break and continue */
 } tmpl_parser;
 
-ig_status tmpl_fail_token(tmpl_parser *p, const tmpl_token *at, const char *format, ...) IG_PRINTF(3, 4) IG_COLD;
+ig_status tmpl_fail_token(tmpl_parser *p, const tmpl_token *at, const char *format, ...)
+    IG_PRINTF(3, 4) IG_COLD;
 ig_status tmpl_advance(tmpl_parser *p);
 ig_status tmpl_look(tmpl_parser *p, const tmpl_token **out);
 bool tmpl_at_op(const tmpl_parser *p, const char *op);
@@ -310,10 +315,13 @@ ig_status tmpl_seal(tmpl_parser *p, tmpl_node *node);
 ig_status tmpl_enter(tmpl_parser *p);
 const char *tmpl_token_name(const tmpl_token *token, char text[64]);
 
-/* Expression entry points; `end` is a name that ends a tuple besides the closing brackets, or NULL. */
+/* Expression entry points; `end` is a name that ends a tuple besides the closing brackets, or NULL.
+ */
 ig_status tmpl_parse_expression(tmpl_parser *p, bool with_condition, tmpl_node **out);
-ig_status tmpl_parse_tuple(tmpl_parser *p, bool with_condition, const char *end, bool parenthesised, tmpl_node **out);
-ig_status tmpl_parse_target(tmpl_parser *p, bool with_tuple, bool with_namespace, const char *end, tmpl_node **out);
+ig_status tmpl_parse_tuple(tmpl_parser *p, bool with_condition, const char *end, bool parenthesised,
+                           tmpl_node **out);
+ig_status tmpl_parse_target(tmpl_parser *p, bool with_tuple, bool with_namespace, const char *end,
+                            tmpl_node **out);
 ig_status tmpl_parse_filters(tmpl_parser *p, tmpl_node *on, bool start_inline, tmpl_node **out);
 ig_status tmpl_parse_template(tmpl_parser *p, tmpl_node **out);
 
@@ -331,22 +339,25 @@ typedef struct tmpl_args {
     const tmpl_entry *named; /* key is a string */
 } tmpl_args;
 
-/* a[0] is the object of filters, tests and methods (MISSING for global functions), a[1..] the parameters in the row's
- * order (MISSING where not given). Variadic rows find everything in args and only a[0] in a. */
-typedef ig_status tmpl_function(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out);
+/* a[0] is the object of filters, tests and methods (MISSING for global functions), a[1..] the
+ * parameters in the row's order (MISSING where not given). Variadic rows find everything in args
+ * and only a[0] in a. */
+typedef ig_status tmpl_function(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                                tmpl_value *out);
 
 struct tmpl_row {
     const char *name;
     tmpl_function *call; /* NULL: known to Python, refused here by name */
-    const char *params;  /* "a b c" after the object; "*" = variadic; a trailing "/" = no keywords */
-    uint8_t n_required;  /* of those */
+    const char *params; /* "a b c" after the object; "*" = variadic; a trailing "/" = no keywords */
+    uint8_t n_required; /* of those */
 };
 
 const tmpl_row *tmpl_find_row(const tmpl_row *rows, size_t n, ig_str name);
 const tmpl_row *tmpl_find_filter(ig_str name);
 const tmpl_row *tmpl_find_test(ig_str name);
 const tmpl_row *tmpl_find_global(ig_str name);
-/* Methods of a kind: NULL when Python's object has no such attribute. *unsafe: it has, but the sandbox hides it. */
+/* Methods of a kind: NULL when Python's object has no such attribute. *unsafe: it has, but the
+ * sandbox hides it. */
 const tmpl_row *tmpl_find_method(tmpl_kind kind, ig_str name, bool *unsafe);
 extern const tmpl_row TMPL_STR_METHODS[];
 extern const size_t TMPL_STR_METHODS_N;
@@ -355,9 +366,12 @@ extern const size_t TMPL_SEQ_FILTERS_N;
 extern const tmpl_row TMPL_TEXT_FILTERS[];
 extern const size_t TMPL_TEXT_FILTERS_N;
 /* Binds the arguments to the row's parameters and calls it; self may be NULL. */
-ig_status tmpl_call_row(tmpl_ctx *c, const tmpl_row *row, const tmpl_value *self, const tmpl_args *args, tmpl_value *out);
-ig_status tmpl_call_filter(tmpl_ctx *c, ig_str name, const tmpl_value *self, const tmpl_args *args, tmpl_value *out);
-ig_status tmpl_call_test(tmpl_ctx *c, ig_str name, const tmpl_value *self, const tmpl_args *args, bool *out);
+ig_status tmpl_call_row(tmpl_ctx *c, const tmpl_row *row, const tmpl_value *self,
+                        const tmpl_args *args, tmpl_value *out);
+ig_status tmpl_call_filter(tmpl_ctx *c, ig_str name, const tmpl_value *self, const tmpl_args *args,
+                           tmpl_value *out);
+ig_status tmpl_call_test(tmpl_ctx *c, ig_str name, const tmpl_value *self, const tmpl_args *args,
+                         bool *out);
 /* Parameters that were not given. */
 ig_status tmpl_arg_flag(tmpl_ctx *c, const tmpl_value *v, bool otherwise, bool *out);
 ig_status tmpl_arg_int(tmpl_ctx *c, const tmpl_value *v, int64_t otherwise, int64_t *out);
@@ -384,8 +398,8 @@ struct tmpl_ctx {
     const ig_template *tmpl;
     ig_arena arena;
     ig_err *err;
-    /* Text so far; captures (macros, set blocks, string building) grow at its end and are cut off again, so no string
-     * may point into it. */
+    /* Text so far; captures (macros, set blocks, string building) grow at its end and are cut off
+     * again, so no string may point into it. */
     ig_buf out;
     const tmpl_node *at; /* for the place in messages */
     uint64_t steps;
@@ -395,8 +409,8 @@ struct tmpl_ctx {
     tmpl_dict *variables;
     tmpl_frame **free_frames; /* per unit */
     char *tail;               /* end of the string made by the last concatenation … */
-    size_t tail_room;         /* … and the free bytes after it, so that appending in a loop is linear */
-    tmpl_held_doc *docs;      /* of from_json, closed at the end */
+    size_t tail_room; /* … and the free bytes after it, so that appending in a loop is linear */
+    tmpl_held_doc *docs; /* of from_json, closed at the end */
     int64_t now_s;
     uint64_t seed;
 };
@@ -408,7 +422,7 @@ struct tmpl_macro {
 
 struct tmpl_loop {
     const tmpl_node *node;
-    tmpl_frame *frame;  /* of the body */
+    tmpl_frame *frame; /* of the body */
     tmpl_iter iter;
     tmpl_value source;
     size_t index0, depth0;
@@ -416,12 +430,12 @@ struct tmpl_loop {
     size_t length;
     tmpl_value before, current, after; /* MISSING: none */
     bool peeked, filtered; /* filtered: iter runs over a list that passed the test already */
-    tmpl_value changed; /* MISSING: changed() was not called yet */
+    tmpl_value changed;    /* MISSING: changed() was not called yet */
 };
 
 #define tmpl_fail(c, code, ...) tmpl_fail_at((c), (code), __FILE__, __LINE__, __VA_ARGS__)
-ig_status tmpl_fail_at(tmpl_ctx *c, ig_status code, const char *file, int line, const char *format, ...) IG_COLD
-    IG_PRINTF(5, 6);
+ig_status tmpl_fail_at(tmpl_ctx *c, ig_status code, const char *file, int line, const char *format,
+                       ...) IG_COLD IG_PRINTF(5, 6);
 ig_status tmpl_fail_undefined(tmpl_ctx *c, const tmpl_value *v) IG_COLD;
 ig_status tmpl_fail_steps(tmpl_ctx *c) IG_COLD;
 /* Every piece of work of about 64 bytes is a step. */
@@ -433,10 +447,10 @@ static inline ig_status tmpl_charge(tmpl_ctx *c, size_t bytes) {
 ig_status tmpl_eval(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, tmpl_value *out);
 ig_status tmpl_exec_list(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *first);
 /* A call with one more keyword argument, the caller of a call block. */
-ig_status tmpl_eval_call_with(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, const tmpl_value *caller,
-                              tmpl_value *out);
-ig_status tmpl_eval_filter_on(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, const tmpl_value *captured,
-                              tmpl_value *out);
+ig_status tmpl_eval_call_with(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node,
+                              const tmpl_value *caller, tmpl_value *out);
+ig_status tmpl_eval_filter_on(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node,
+                              const tmpl_value *captured, tmpl_value *out);
 ig_status tmpl_assign(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *target, const tmpl_value *v);
 ig_status tmpl_enter_scope(tmpl_ctx *c, tmpl_frame *f, const tmpl_scope *scope);
 ig_status tmpl_frame_take(tmpl_ctx *c, const tmpl_unit *unit, tmpl_frame *parent, tmpl_frame **out);
@@ -444,7 +458,8 @@ void tmpl_frame_give(tmpl_ctx *c, const tmpl_unit *unit, tmpl_frame *frame);
 ig_status tmpl_call(tmpl_ctx *c, const tmpl_value *callee, const tmpl_args *args, tmpl_value *out);
 ig_status tmpl_call_macro(tmpl_ctx *c, const tmpl_macro *m, const tmpl_args *args, tmpl_value *out);
 /* Runs a for statement over `source`; `frame` is the one its slots live in. */
-ig_status tmpl_run_loop(tmpl_ctx *c, tmpl_frame *frame, const tmpl_node *node, const tmpl_value *source, size_t depth0);
+ig_status tmpl_run_loop(tmpl_ctx *c, tmpl_frame *frame, const tmpl_node *node,
+                        const tmpl_value *source, size_t depth0);
 ig_status tmpl_call_loop(tmpl_ctx *c, tmpl_loop *loop, const tmpl_args *args, tmpl_value *out);
 ig_status tmpl_loop_attr(tmpl_ctx *c, tmpl_loop *loop, ig_str name, tmpl_value *out, bool *found);
 ig_status tmpl_loop_length(tmpl_ctx *c, tmpl_loop *loop, size_t *n);
@@ -488,15 +503,18 @@ const char *tmpl_type_name(const tmpl_value *v); /* Python's: "str", "list", …
 ig_status tmpl_truth(tmpl_ctx *c, const tmpl_value *v, bool *out);
 ig_status tmpl_equal(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, bool *out);
 /* -1, 0, 1; *ordered false: neither (NaN). Unlike types fail as in Python. */
-ig_status tmpl_order(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, int *sign, bool *ordered);
+ig_status tmpl_order(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, int *sign,
+                     bool *ordered);
 ig_status tmpl_contains(tmpl_ctx *c, const tmpl_value *item, const tmpl_value *in, bool *out);
-ig_status tmpl_binary(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_value *b, tmpl_value *out);
-ig_status tmpl_compare(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_value *b, bool *out);
+ig_status tmpl_binary(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_value *b,
+                      tmpl_value *out);
+ig_status tmpl_compare(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_value *b,
+                       bool *out);
 ig_status tmpl_length(tmpl_ctx *c, const tmpl_value *v, size_t *n);
 ig_status tmpl_getattr(tmpl_ctx *c, const tmpl_value *v, ig_str name, tmpl_value *out);
 ig_status tmpl_getitem(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *key, tmpl_value *out);
-ig_status tmpl_slice(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *start, const tmpl_value *stop,
-                     const tmpl_value *step, tmpl_value *out);
+ig_status tmpl_slice(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *start,
+                     const tmpl_value *stop, const tmpl_value *step, tmpl_value *out);
 /* "a.b.0" of map(attribute=…), as getitem steps. */
 ig_status tmpl_get_path(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *path, tmpl_value *out);
 
@@ -505,14 +523,16 @@ ig_status tmpl_list_add(tmpl_ctx *c, tmpl_list *list, const tmpl_value *v);
 ig_status tmpl_list_from(tmpl_ctx *c, const tmpl_value *iterable, tmpl_list **out);
 tmpl_value tmpl_list_value(tmpl_kind kind, tmpl_list *list);
 ig_status tmpl_pair(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, tmpl_value *out);
-ig_status tmpl_iter_value(tmpl_ctx *c, tmpl_list *list, tmpl_value *out); /* a generator over the list */
+ig_status tmpl_iter_value(tmpl_ctx *c, tmpl_list *list,
+                          tmpl_value *out); /* a generator over the list */
 ig_status tmpl_iter_start(tmpl_ctx *c, const tmpl_value *v, tmpl_iter *it);
 ig_status tmpl_iter_next(tmpl_ctx *c, tmpl_iter *it, tmpl_value *out, bool *more);
 
 ig_status tmpl_dict_new(tmpl_ctx *c, tmpl_dict **out);
 ig_status tmpl_dict_set(tmpl_ctx *c, tmpl_dict *dict, const tmpl_value *key, const tmpl_value *v);
 /* NULL in *out when absent; unhashable keys fail. */
-ig_status tmpl_dict_find(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value *key, tmpl_value **out);
+ig_status tmpl_dict_find(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value *key,
+                         tmpl_value **out);
 tmpl_value *tmpl_dict_find_str(const tmpl_ctx *c, const tmpl_dict *dict, ig_str key);
 ig_status tmpl_dict_update(tmpl_ctx *c, tmpl_dict *dict, const tmpl_value *from);
 ig_status tmpl_from_json(tmpl_ctx *c, const ig_json *json, tmpl_value *out);
@@ -536,7 +556,8 @@ ig_status tmpl_to_str(tmpl_ctx *c, const tmpl_value *v, ig_str *out);
 ig_status tmpl_concat(tmpl_ctx *c, ig_str a, ig_str b, ig_str *out);
 ig_status tmpl_escape(tmpl_ctx *c, const tmpl_value *v, ig_str *out); /* markup stays as it is */
 
-ig_status tmpl_percent_format(tmpl_ctx *c, ig_str format, const tmpl_value *args, bool markup, tmpl_value *out);
+ig_status tmpl_percent_format(tmpl_ctx *c, ig_str format, const tmpl_value *args, bool markup,
+                              tmpl_value *out);
 ig_status tmpl_brace_format(tmpl_ctx *c, ig_str format, const tmpl_args *args, tmpl_value *out);
 ig_status tmpl_put_strftime(tmpl_ctx *c, ig_str format, int64_t local_s);
 int64_t tmpl_local_now(void);
@@ -547,15 +568,17 @@ size_t tmpl_cp(ig_str s, size_t at, uint32_t *cp); /* bytes of the code point at
 bool tmpl_is_space(uint32_t cp);                   /* str.isspace */
 bool tmpl_is_line_end(uint32_t cp);                /* str.splitlines */
 size_t tmpl_cp_count(ig_str s);
-size_t tmpl_cp_offset(ig_str s, size_t n); /* byte offset of code point n; s.n when there are fewer */
-bool tmpl_is_word(uint32_t cp);            /* letters, numbers, underscore */
+size_t tmpl_cp_offset(ig_str s,
+                      size_t n); /* byte offset of code point n; s.n when there are fewer */
+bool tmpl_is_word(uint32_t cp);  /* letters, numbers, underscore */
 ig_str tmpl_strip(ig_str s, const ig_str *chars, bool left, bool right);
 size_t tmpl_find(ig_str s, ig_str needle, size_t from); /* s.n + 1 when absent */
 ig_status tmpl_put_case(tmpl_ctx *c, ig_str s, bool upper);
-ig_status tmpl_lower_value(tmpl_ctx *c, const tmpl_value *v, tmpl_value *out); /* strings only; others stay */
+ig_status tmpl_lower_value(tmpl_ctx *c, const tmpl_value *v,
+                           tmpl_value *out); /* strings only; others stay */
 ig_status tmpl_split_lines(tmpl_ctx *c, ig_str s, bool keep_ends, tmpl_list **out);
 ig_status tmpl_put_replaced(tmpl_ctx *c, ig_str s, ig_str old, ig_str fresh, int64_t count);
 ig_status tmpl_parse_int(ig_str s, int64_t base, int64_t *out, bool *ok); /* int(str, base) */
-bool tmpl_parse_real(ig_str s, double *out);                             /* float(str) */
+bool tmpl_parse_real(ig_str s, double *out);                              /* float(str) */
 
 #endif

@@ -1,10 +1,11 @@
-/* tmpl_access.c: attributes, subscripts and slices, in the order the sandboxed environment tries them, and the methods of
- * everything but strings. */
+/* tmpl_access.c: attributes, subscripts and slices, in the order the sandboxed environment tries
+ * them, and the methods of everything but strings. */
 #include "template/template_int.h"
 
 /* ---- methods of dicts, lists, tuples, ranges ---- */
 
-static ig_status dict_get(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status dict_get(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                          tmpl_value *out) {
     tmpl_value *found;
     (void)args;
     IG_TRY(tmpl_dict_find(c, a[0].u.dict, &a[1], &found));
@@ -27,28 +28,33 @@ static ig_status dict_view(tmpl_ctx *c, const tmpl_dict *dict, tmpl_view view, t
     return IG_OK;
 }
 
-static ig_status dict_keys(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status dict_keys(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                           tmpl_value *out) {
     (void)args;
     return dict_view(c, a[0].u.dict, TMPL_VIEW_KEYS, out);
 }
-static ig_status dict_values(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status dict_values(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                             tmpl_value *out) {
     (void)args;
     return dict_view(c, a[0].u.dict, TMPL_VIEW_VALUES, out);
 }
-static ig_status dict_items(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status dict_items(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                            tmpl_value *out) {
     (void)args;
     return dict_view(c, a[0].u.dict, TMPL_VIEW_ITEMS, out);
 }
 
 /* Nothing can change a copy, so it is the original. */
-static ig_status same_object(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status same_object(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                             tmpl_value *out) {
     (void)c;
     (void)args;
     *out = a[0];
     return IG_OK;
 }
 
-static ig_status seq_count(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status seq_count(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                           tmpl_value *out) {
     tmpl_iter it;
     tmpl_value item;
     bool more, same;
@@ -65,7 +71,8 @@ static ig_status seq_count(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *ar
     return IG_OK;
 }
 
-static ig_status seq_index(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status seq_index(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                           tmpl_value *out) {
     tmpl_iter it;
     tmpl_value item;
     bool more, same;
@@ -82,7 +89,8 @@ static ig_status seq_index(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *ar
     }
 }
 
-static ig_status cycler_next(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status cycler_next(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                             tmpl_value *out) {
     tmpl_counter *k = a[0].u.counter;
     (void)c;
     (void)args;
@@ -91,7 +99,8 @@ static ig_status cycler_next(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *
     return IG_OK;
 }
 
-static ig_status cycler_reset(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status cycler_reset(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                              tmpl_value *out) {
     (void)c;
     (void)args;
     a[0].u.counter->at = 0;
@@ -100,23 +109,28 @@ static ig_status cycler_reset(tmpl_ctx *c, const tmpl_value *a, const tmpl_args 
 }
 
 static const tmpl_row DICT_METHODS[] = {
-    {"get", dict_get, "key default /", 1}, {"keys", dict_keys, "", 0},     {"values", dict_values, "", 0},
-    {"items", dict_items, "", 0},          {"copy", same_object, "", 0},   {"fromkeys", NULL, "", 0},
+    {"get", dict_get, "key default /", 1}, {"keys", dict_keys, "", 0},
+    {"values", dict_values, "", 0},        {"items", dict_items, "", 0},
+    {"copy", same_object, "", 0},          {"fromkeys", NULL, "", 0},
 };
-static const tmpl_row LIST_METHODS[] = {
-    {"count", seq_count, "value /", 1}, {"index", seq_index, "value /", 1}, {"copy", same_object, "", 0}};
-static const tmpl_row TUPLE_METHODS[] = {{"count", seq_count, "value /", 1}, {"index", seq_index, "value /", 1}};
-static const tmpl_row CYCLER_METHODS[] = {{"next", cycler_next, "", 0}, {"reset", cycler_reset, "", 0}};
+static const tmpl_row LIST_METHODS[] = {{"count", seq_count, "value /", 1},
+                                        {"index", seq_index, "value /", 1},
+                                        {"copy", same_object, "", 0}};
+static const tmpl_row TUPLE_METHODS[] = {{"count", seq_count, "value /", 1},
+                                         {"index", seq_index, "value /", 1}};
+static const tmpl_row CYCLER_METHODS[] = {{"next", cycler_next, "", 0},
+                                          {"reset", cycler_reset, "", 0}};
 /* Attributes of Python's numbers: refused by name instead of being undefined. */
 static const tmpl_row INT_METHODS[] = {{"real", NULL, "", 0},       {"imag", NULL, "", 0},
                                        {"numerator", NULL, "", 0},  {"denominator", NULL, "", 0},
                                        {"bit_length", NULL, "", 0}, {"conjugate", NULL, "", 0},
                                        {"to_bytes", NULL, "", 0},   {"bit_count", NULL, "", 0}};
-static const tmpl_row REAL_METHODS[] = {{"real", NULL, "", 0},       {"imag", NULL, "", 0}, {"is_integer", NULL, "", 0},
-                                        {"conjugate", NULL, "", 0}, {"hex", NULL, "", 0},  {"as_integer_ratio", NULL, "", 0}};
+static const tmpl_row REAL_METHODS[] = {
+    {"real", NULL, "", 0},      {"imag", NULL, "", 0}, {"is_integer", NULL, "", 0},
+    {"conjugate", NULL, "", 0}, {"hex", NULL, "", 0},  {"as_integer_ratio", NULL, "", 0}};
 /* What would change a list or dict: the sandbox makes it undefined. */
-static const char *const UNSAFE[] = {"append", "clear",   "extend",     "insert", "pop",
-                                     "remove", "reverse", "sort",       NULL};
+static const char *const UNSAFE[] = {"append", "clear",   "extend", "insert", "pop",
+                                     "remove", "reverse", "sort",   NULL};
 static const char *const UNSAFE_DICT[] = {"clear", "pop", "popitem", "setdefault", "update", NULL};
 
 const tmpl_row *tmpl_find_row(const tmpl_row *rows, size_t n, ig_str name) {
@@ -171,26 +185,30 @@ static bool range_attr(const tmpl_range *r, ig_str name, tmpl_value *out) {
 }
 
 /* The macro's own attributes that templates use. */
-static ig_status macro_attr(tmpl_ctx *c, const tmpl_macro *m, ig_str name, tmpl_value *out, bool *found) {
+static ig_status macro_attr(tmpl_ctx *c, const tmpl_macro *m, ig_str name, tmpl_value *out,
+                            bool *found) {
     *found = true;
     if (ig_str_is(name, "name")) {
         *out = m->node->kind == TMPL_N_MACRO ? tmpl_str(m->node->name) : tmpl_none();
         return IG_OK;
     }
-    if (ig_str_is(name, "arguments") || ig_str_is(name, "catch_kwargs") || ig_str_is(name, "catch_varargs") ||
-        ig_str_is(name, "caller"))
-        return tmpl_fail(c, IG_EUNSUPPORTED, "attribute '%.*s' of a macro is not supported", IG_STR_ARG(name));
+    if (ig_str_is(name, "arguments") || ig_str_is(name, "catch_kwargs") ||
+        ig_str_is(name, "catch_varargs") || ig_str_is(name, "caller"))
+        return tmpl_fail(c, IG_EUNSUPPORTED, "attribute '%.*s' of a macro is not supported",
+                         IG_STR_ARG(name));
     *found = false;
     return IG_OK;
 }
 
 /* Python's getattr(v, name) as the sandbox lets it through; *found false: there is none. */
-static ig_status attribute(tmpl_ctx *c, const tmpl_value *v, ig_str name, tmpl_value *out, bool *found) {
+static ig_status attribute(tmpl_ctx *c, const tmpl_value *v, ig_str name, tmpl_value *out,
+                           bool *found) {
     bool unsafe;
     *found = true;
     const tmpl_row *row = tmpl_find_method((tmpl_kind)v->kind, name, &unsafe);
     if (row && !row->call)
-        return tmpl_fail(c, IG_EUNSUPPORTED, "'%.*s' of '%s' is not supported", IG_STR_ARG(name), tmpl_type_name(v));
+        return tmpl_fail(c, IG_EUNSUPPORTED, "'%.*s' of '%s' is not supported", IG_STR_ARG(name),
+                         tmpl_type_name(v));
     if (row) {
         *out = (tmpl_value){.kind = TMPL_METHOD};
         IG_TRY(ig_arena_new(&c->arena, 1, sizeof *out->u.bound, &out->u.bound, c->err));
@@ -198,7 +216,8 @@ static ig_status attribute(tmpl_ctx *c, const tmpl_value *v, ig_str name, tmpl_v
         return IG_OK;
     }
     *out = tmpl_undefined(name);
-    if (unsafe && v->kind != TMPL_NAMESPACE && (v->kind != TMPL_DICT || !ig_str_starts(name, IG_STR("__"))))
+    if (unsafe && v->kind != TMPL_NAMESPACE &&
+        (v->kind != TMPL_DICT || !ig_str_starts(name, IG_STR("__"))))
         return IG_OK;
     switch ((tmpl_kind)v->kind) {
     case TMPL_LOOP:
@@ -229,7 +248,8 @@ static ig_status attribute(tmpl_ctx *c, const tmpl_value *v, ig_str name, tmpl_v
 }
 
 /* v[key] where it exists; *found false where Python raises TypeError or LookupError. */
-static ig_status item(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *key, tmpl_value *out, bool *found) {
+static ig_status item(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *key, tmpl_value *out,
+                      bool *found) {
     *found = false;
     if (v->kind == TMPL_DICT) {
         tmpl_value *value;
@@ -240,8 +260,8 @@ static ig_status item(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *key, t
         *out = value ? *value : *out;
         return IG_OK;
     }
-    bool indexable =
-        v->kind == TMPL_LIST || v->kind == TMPL_TUPLE || v->kind == TMPL_STR || v->kind == TMPL_RANGE;
+    bool indexable = v->kind == TMPL_LIST || v->kind == TMPL_TUPLE || v->kind == TMPL_STR ||
+                     v->kind == TMPL_RANGE;
     if (!indexable || !tmpl_is_int(key))
         return IG_OK;
     size_t n;
@@ -257,7 +277,8 @@ static ig_status item(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *key, t
         *out = tmpl_str((ig_str){v->u.s.p + at, tmpl_cp(v->u.s, at, &cp)});
         return tmpl_charge(c, at);
     }
-    *out = v->kind == TMPL_RANGE ? tmpl_int(tmpl_range_at(v->u.range, (size_t)i)) : v->u.list->items[i];
+    *out = v->kind == TMPL_RANGE ? tmpl_int(tmpl_range_at(v->u.range, (size_t)i))
+                                 : v->u.list->items[i];
     return IG_OK;
 }
 
@@ -291,7 +312,9 @@ ig_status tmpl_getitem(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *key, 
 ig_status tmpl_get_path(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *path, tmpl_value *out) {
     *out = *v;
     if (path->kind != TMPL_STR)
-        return path->kind == TMPL_NONE || path->kind == TMPL_MISSING ? IG_OK : tmpl_getitem(c, v, path, out);
+        return path->kind == TMPL_NONE || path->kind == TMPL_MISSING
+                   ? IG_OK
+                   : tmpl_getitem(c, v, path, out);
     for (size_t start = 0; start <= path->u.s.n;) {
         size_t end = start;
         bool digits = true;
@@ -322,8 +345,8 @@ static ig_status slice_bound(tmpl_ctx *c, const tmpl_value *v, int64_t *out) {
 }
 
 /* A bound as an index in [low, high]; negative ones count from the end. */
-static ig_status clamp_bound(tmpl_ctx *c, const tmpl_value *v, int64_t n, int64_t low, int64_t high, int64_t otherwise,
-                             int64_t *out) {
+static ig_status clamp_bound(tmpl_ctx *c, const tmpl_value *v, int64_t n, int64_t low, int64_t high,
+                             int64_t otherwise, int64_t *out) {
     *out = otherwise;
     if (v->kind == TMPL_MISSING || v->kind == TMPL_NONE)
         return IG_OK;
@@ -334,7 +357,8 @@ static ig_status clamp_bound(tmpl_ctx *c, const tmpl_value *v, int64_t n, int64_
     return IG_OK;
 }
 
-static ig_status slice_str(tmpl_ctx *c, ig_str s, int64_t start, int64_t step, size_t n, ig_str *out) {
+static ig_status slice_str(tmpl_ctx *c, ig_str s, int64_t start, int64_t step, size_t n,
+                           ig_str *out) {
     if (n == 0) {
         *out = (ig_str){"", 0};
         return IG_OK;
@@ -348,7 +372,8 @@ static ig_status slice_str(tmpl_ctx *c, ig_str s, int64_t start, int64_t step, s
     const size_t mark = c->out.n;
     const bool ascii = tmpl_cp_count(s) == s.n;
     for (size_t i = 0; i < n; i++) {
-        size_t cp_at = (size_t)(start + (int64_t)i * step), at = ascii ? cp_at : tmpl_cp_offset(s, cp_at);
+        size_t cp_at = (size_t)(start + (int64_t)i * step),
+               at = ascii ? cp_at : tmpl_cp_offset(s, cp_at);
         uint32_t cp;
         IG_TRY(tmpl_charge(c, ascii ? 0 : at));
         IG_TRY(tmpl_put(c, (ig_str){s.p + at, tmpl_cp(s, at, &cp)}));
@@ -356,13 +381,14 @@ static ig_status slice_str(tmpl_ctx *c, ig_str s, int64_t start, int64_t step, s
     return tmpl_take(c, mark, out);
 }
 
-ig_status tmpl_slice(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *start, const tmpl_value *stop,
-                     const tmpl_value *step, tmpl_value *out) {
+ig_status tmpl_slice(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *start,
+                     const tmpl_value *stop, const tmpl_value *step, tmpl_value *out) {
     int64_t from, to, by = 1;
     size_t length;
     if (v->kind == TMPL_UNDEFINED)
         return tmpl_fail_undefined(c, v);
-    if (v->kind != TMPL_STR && v->kind != TMPL_LIST && v->kind != TMPL_TUPLE && v->kind != TMPL_RANGE)
+    if (v->kind != TMPL_STR && v->kind != TMPL_LIST && v->kind != TMPL_TUPLE &&
+        v->kind != TMPL_RANGE)
         return tmpl_fail(c, IG_EARGUMENT, "'%s' object cannot be sliced", tmpl_type_name(v));
     if (step->kind != TMPL_MISSING && step->kind != TMPL_NONE)
         IG_TRY(slice_bound(c, step, &by));

@@ -15,7 +15,8 @@ ig_status tmpl_arg_int(tmpl_ctx *c, const tmpl_value *v, int64_t otherwise, int6
     if (v->kind == TMPL_MISSING)
         return IG_OK;
     if (!tmpl_is_int(v))
-        return tmpl_fail(c, IG_EARGUMENT, "'%s' object cannot be interpreted as an integer", tmpl_type_name(v));
+        return tmpl_fail(c, IG_EARGUMENT, "'%s' object cannot be interpreted as an integer",
+                         tmpl_type_name(v));
     *out = tmpl_as_int(v);
     return IG_OK;
 }
@@ -44,7 +45,8 @@ static ig_str next_word(const char **at) {
     return (ig_str){start, (size_t)(*at - start)};
 }
 
-static ig_status bind_named(tmpl_ctx *c, const tmpl_row *row, const tmpl_entry *named, tmpl_value *bound) {
+static ig_status bind_named(tmpl_ctx *c, const tmpl_row *row, const tmpl_entry *named,
+                            tmpl_value *bound) {
     const char *at = row->params;
     size_t i = 1;
     const bool positional = at[0] && at[strlen(at) - 1] == '/';
@@ -52,8 +54,8 @@ static ig_status bind_named(tmpl_ctx *c, const tmpl_row *row, const tmpl_entry *
         if (!ig_str_eq(word, named->key.u.s))
             continue;
         if (bound[i].kind != TMPL_MISSING)
-            return tmpl_fail(c, IG_EARGUMENT, "%s() got multiple values for argument '%.*s'", row->name,
-                             IG_STR_ARG(word));
+            return tmpl_fail(c, IG_EARGUMENT, "%s() got multiple values for argument '%.*s'",
+                             row->name, IG_STR_ARG(word));
         bound[i] = named->value;
         return IG_OK;
     }
@@ -61,12 +63,13 @@ static ig_status bind_named(tmpl_ctx *c, const tmpl_row *row, const tmpl_entry *
                      IG_STR_ARG(named->key.u.s));
 }
 
-ig_status tmpl_call_row(tmpl_ctx *c, const tmpl_row *row, const tmpl_value *self, const tmpl_args *args,
-                        tmpl_value *out) {
+ig_status tmpl_call_row(tmpl_ctx *c, const tmpl_row *row, const tmpl_value *self,
+                        const tmpl_args *args, tmpl_value *out) {
     tmpl_value bound[TMPL_PARAMS_MAX + 1] = {0};
     IG_TRY(tmpl_charge(c, 0));
     if (++c->depth > IG_TEMPLATE_STACK_MAX)
-        return tmpl_fail(c, IG_ELIMIT, "calls nested deeper than %u (IG_TEMPLATE_STACK_MAX)", IG_TEMPLATE_STACK_MAX);
+        return tmpl_fail(c, IG_ELIMIT, "calls nested deeper than %u (IG_TEMPLATE_STACK_MAX)",
+                         IG_TEMPLATE_STACK_MAX);
     bound[0] = self ? *self : (tmpl_value){0};
     if (row->params[0] != '*') {
         size_t n_params = 0;
@@ -74,15 +77,16 @@ ig_status tmpl_call_row(tmpl_ctx *c, const tmpl_row *row, const tmpl_value *self
         for (ig_str word; (word = next_word(&at)).n && word.p[0] != '/';)
             n_params++;
         if (args->n > n_params)
-            return tmpl_fail(c, IG_EARGUMENT, "%s() takes at most %zu arguments (%zu given)", row->name, n_params,
-                             args->n);
+            return tmpl_fail(c, IG_EARGUMENT, "%s() takes at most %zu arguments (%zu given)",
+                             row->name, n_params, args->n);
         for (size_t i = 0; i < args->n; i++)
             bound[i + 1] = args->at[i];
         for (size_t i = 0; i < args->n_named; i++)
             IG_TRY(bind_named(c, row, &args->named[i], bound));
         for (size_t i = 1; i <= row->n_required; i++) {
             if (bound[i].kind == TMPL_MISSING)
-                return tmpl_fail(c, IG_EARGUMENT, "%s() misses required argument %zu", row->name, i);
+                return tmpl_fail(c, IG_EARGUMENT, "%s() misses required argument %zu", row->name,
+                                 i);
         }
     }
     IG_TRY(row->call(c, bound, args, out));
@@ -90,8 +94,8 @@ ig_status tmpl_call_row(tmpl_ctx *c, const tmpl_row *row, const tmpl_value *self
     return IG_OK;
 }
 
-static ig_status call_named(tmpl_ctx *c, const char *what, ig_str name, const tmpl_row *row, const tmpl_value *self,
-                            const tmpl_args *args, tmpl_value *out) {
+static ig_status call_named(tmpl_ctx *c, const char *what, ig_str name, const tmpl_row *row,
+                            const tmpl_value *self, const tmpl_args *args, tmpl_value *out) {
     if (!row)
         return tmpl_fail(c, IG_EARGUMENT, "no %s named '%.*s'", what, IG_STR_ARG(name));
     if (!row->call)
@@ -99,11 +103,13 @@ static ig_status call_named(tmpl_ctx *c, const char *what, ig_str name, const tm
     return tmpl_call_row(c, row, self, args, out);
 }
 
-ig_status tmpl_call_filter(tmpl_ctx *c, ig_str name, const tmpl_value *self, const tmpl_args *args, tmpl_value *out) {
+ig_status tmpl_call_filter(tmpl_ctx *c, ig_str name, const tmpl_value *self, const tmpl_args *args,
+                           tmpl_value *out) {
     return call_named(c, "filter", name, tmpl_find_filter(name), self, args, out);
 }
 
-ig_status tmpl_call_test(tmpl_ctx *c, ig_str name, const tmpl_value *self, const tmpl_args *args, bool *out) {
+ig_status tmpl_call_test(tmpl_ctx *c, ig_str name, const tmpl_value *self, const tmpl_args *args,
+                         bool *out) {
     tmpl_value v;
     IG_TRY(call_named(c, "test", name, tmpl_find_test(name), self, args, &v));
     *out = v.u.b;
@@ -112,7 +118,8 @@ ig_status tmpl_call_test(tmpl_ctx *c, ig_str name, const tmpl_value *self, const
 
 /* ---- macros ---- */
 
-ig_status tmpl_frame_take(tmpl_ctx *c, const tmpl_unit *unit, tmpl_frame *parent, tmpl_frame **out) {
+ig_status tmpl_frame_take(tmpl_ctx *c, const tmpl_unit *unit, tmpl_frame *parent,
+                          tmpl_frame **out) {
     const size_t bytes = sizeof **out + unit->n_slots * sizeof(tmpl_value);
     IG_TRY(tmpl_charge(c, bytes));
     *out = c->free_frames[unit->id];
@@ -135,8 +142,8 @@ void tmpl_frame_give(tmpl_ctx *c, const tmpl_unit *unit, tmpl_frame *frame) {
 }
 
 /* Extra positional and keyword arguments become varargs and kwargs where the macro uses them. */
-static ig_status bind_extra(tmpl_ctx *c, const tmpl_node *node, const tmpl_args *args, const bool *used,
-                            tmpl_frame *frame) {
+static ig_status bind_extra(tmpl_ctx *c, const tmpl_node *node, const tmpl_args *args,
+                            const bool *used, tmpl_frame *frame) {
     tmpl_value *const caller = node->uses_caller ? &frame->slots[node->caller.slot] : NULL;
     tmpl_dict *kwargs = NULL;
     tmpl_list *varargs = NULL;
@@ -154,8 +161,8 @@ static ig_status bind_extra(tmpl_ctx *c, const tmpl_node *node, const tmpl_args 
         else if (kwargs)
             IG_TRY(tmpl_dict_set(c, kwargs, &args->named[i].key, &args->named[i].value));
         else
-            return tmpl_fail(c, IG_EARGUMENT, "macro '%.*s' takes no keyword argument '%.*s'", IG_STR_ARG(node->name),
-                             IG_STR_ARG(args->named[i].key.u.s));
+            return tmpl_fail(c, IG_EARGUMENT, "macro '%.*s' takes no keyword argument '%.*s'",
+                             IG_STR_ARG(node->name), IG_STR_ARG(args->named[i].key.u.s));
     }
     if (node->uses_varargs) {
         IG_TRY(tmpl_list_new(c, 0, &varargs));
@@ -163,13 +170,14 @@ static ig_status bind_extra(tmpl_ctx *c, const tmpl_node *node, const tmpl_args 
             IG_TRY(tmpl_list_add(c, varargs, &args->at[i]));
         frame->slots[node->varargs.slot] = tmpl_list_value(TMPL_TUPLE, varargs);
     } else if (args->n > node->n_params) {
-        return tmpl_fail(c, IG_EARGUMENT, "macro '%.*s' takes not more than %zu argument(s)", IG_STR_ARG(node->name),
-                         node->n_params);
+        return tmpl_fail(c, IG_EARGUMENT, "macro '%.*s' takes not more than %zu argument(s)",
+                         IG_STR_ARG(node->name), node->n_params);
     }
     return IG_OK;
 }
 
-static ig_status bind_macro(tmpl_ctx *c, const tmpl_node *node, const tmpl_args *args, tmpl_frame *frame) {
+static ig_status bind_macro(tmpl_ctx *c, const tmpl_node *node, const tmpl_args *args,
+                            tmpl_frame *frame) {
     bool *used;
     size_t i = 0;
     IG_TRY(ig_arena_new(&c->arena, args->n_named, sizeof *used, &used, c->err));
@@ -200,7 +208,8 @@ static ig_status bind_macro(tmpl_ctx *c, const tmpl_node *node, const tmpl_args 
     return IG_OK;
 }
 
-ig_status tmpl_call_macro(tmpl_ctx *c, const tmpl_macro *m, const tmpl_args *args, tmpl_value *out) {
+ig_status tmpl_call_macro(tmpl_ctx *c, const tmpl_macro *m, const tmpl_args *args,
+                          tmpl_value *out) {
     tmpl_frame *frame;
     const size_t mark = c->out.n;
     IG_TRY(tmpl_frame_take(c, m->node->unit, m->frame, &frame));
@@ -232,7 +241,8 @@ ig_status tmpl_call(tmpl_ctx *c, const tmpl_value *callee, const tmpl_args *args
 
 /* ---- global functions ---- */
 
-#define GLOBAL(name) static ig_status name(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out)
+#define GLOBAL(name)                                                                               \
+    static ig_status name(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out)
 
 GLOBAL(global_raise) {
     ig_str message;
@@ -240,7 +250,8 @@ GLOBAL(global_raise) {
     (void)out;
     IG_TRY(tmpl_to_str(c, &a[1], &message));
     c->raised = true;
-    return ig_fail(c->err, IG_EARGUMENT, "%.*s", (int)IG_MIN(message.n, (size_t)IG_ERR_MESSAGE_BYTES), message.p);
+    return ig_fail(c->err, IG_EARGUMENT, "%.*s",
+                   (int)IG_MIN(message.n, (size_t)IG_ERR_MESSAGE_BYTES), message.p);
 }
 
 GLOBAL(global_strftime) {
@@ -266,9 +277,12 @@ GLOBAL(global_range) {
         return tmpl_fail(c, IG_EARGUMENT, "range() arg 3 must not be zero");
     const uint64_t span = step > 0 ? (stop > start ? (uint64_t)stop - (uint64_t)start : 0)
                                    : (start > stop ? (uint64_t)start - (uint64_t)stop : 0);
-    const uint64_t by = step > 0 ? (uint64_t)step : 0 - (uint64_t)step, n = span / by + (span % by != 0);
+    const uint64_t by = step > 0 ? (uint64_t)step : 0 - (uint64_t)step,
+                   n = span / by + (span % by != 0);
     if (n > RANGE_MAX)
-        return tmpl_fail(c, IG_ELIMIT, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).", RANGE_MAX);
+        return tmpl_fail(c, IG_ELIMIT,
+                         "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).",
+                         RANGE_MAX);
     *out = (tmpl_value){.kind = TMPL_RANGE};
     IG_TRY(ig_arena_new(&c->arena, 1, sizeof *out->u.range, &out->u.range, c->err));
     *out->u.range = (tmpl_range){start, stop, step, (size_t)n};
@@ -301,7 +315,8 @@ GLOBAL(global_namespace) {
         const tmpl_value *key = &out->u.dict->entries[i].key;
         if (key->kind == TMPL_STR && ig_str_starts(key->u.s, IG_STR("_")))
             return tmpl_fail(c, IG_EARGUMENT,
-                             "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '%.*s'",
+                             "Chat templates cannot store underscore-prefixed attributes on a "
+                             "namespace, but got '%.*s'",
                              IG_STR_ARG(key->u.s));
     }
     return IG_OK;
@@ -355,5 +370,7 @@ const tmpl_row *tmpl_find_global(ig_str name) {
 tmpl_value tmpl_lookup(tmpl_ctx *c, ig_str name) {
     const tmpl_value *v = tmpl_dict_find_str(c, c->variables, name);
     const tmpl_row *row = v ? NULL : tmpl_find_global(name);
-    return v ? *v : row ? (tmpl_value){.kind = TMPL_FUNCTION, .u.row = row} : (tmpl_value){.kind = TMPL_MISSING};
+    return v     ? *v
+           : row ? (tmpl_value){.kind = TMPL_FUNCTION, .u.row = row}
+                 : (tmpl_value){.kind = TMPL_MISSING};
 }

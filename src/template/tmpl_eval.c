@@ -1,23 +1,27 @@
-/* tmpl_eval.c: expressions. One recursive walk; every level is counted against IG_TEMPLATE_STACK_MAX. */
+/* tmpl_eval.c: expressions. One recursive walk; every level is counted against
+ * IG_TEMPLATE_STACK_MAX. */
 #include "template/template_int.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-ig_status tmpl_fail_at(tmpl_ctx *c, ig_status code, const char *file, int line, const char *format, ...) {
+ig_status tmpl_fail_at(tmpl_ctx *c, ig_status code, const char *file, int line, const char *format,
+                       ...) {
     char text[IG_ERR_MESSAGE_BYTES];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     const tmpl_node *at = c->at;
-    return ig_fail_at(c->err, code, file, line, "template line %u column %u: %s", at ? at->line : 0, at ? at->column : 0,
-                      text);
+    return ig_fail_at(c->err, code, file, line, "template line %u column %u: %s", at ? at->line : 0,
+                      at ? at->column : 0, text);
 }
 
 ig_status tmpl_fail_steps(tmpl_ctx *c) {
-    return tmpl_fail(c, IG_ELIMIT, "more than %u steps (IG_TEMPLATE_STEPS_MAX); simplify the template or the input",
-                     IG_TEMPLATE_STEPS_MAX);
+    return tmpl_fail(
+        c, IG_ELIMIT,
+        "more than %u steps (IG_TEMPLATE_STEPS_MAX); simplify the template or the input",
+        IG_TEMPLATE_STEPS_MAX);
 }
 
 static tmpl_value *slot_of(tmpl_frame *f, tmpl_ref ref) {
@@ -28,16 +32,20 @@ static tmpl_value *slot_of(tmpl_frame *f, tmpl_ref ref) {
 
 /* ---- arguments ---- */
 
-static ig_status add_named(tmpl_ctx *c, tmpl_dict *named, const tmpl_value *key, const tmpl_value *v) {
+static ig_status add_named(tmpl_ctx *c, tmpl_dict *named, const tmpl_value *key,
+                           const tmpl_value *v) {
     if (key->kind != TMPL_STR)
         return tmpl_fail(c, IG_EARGUMENT, "keywords must be strings");
     if (tmpl_dict_find_str(c, named, key->u.s))
-        return tmpl_fail(c, IG_EARGUMENT, "got multiple values for keyword argument '%.*s'", IG_STR_ARG(key->u.s));
+        return tmpl_fail(c, IG_EARGUMENT, "got multiple values for keyword argument '%.*s'",
+                         IG_STR_ARG(key->u.s));
     return tmpl_dict_set(c, named, key, v);
 }
 
-/* The arguments of a call node, and `extra` as one more keyword when it is given (a call block's caller). */
-static ig_status eval_args(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *list, const tmpl_value *extra, tmpl_args *out) {
+/* The arguments of a call node, and `extra` as one more keyword when it is given (a call block's
+ * caller). */
+static ig_status eval_args(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *list,
+                           const tmpl_value *extra, tmpl_args *out) {
     tmpl_list *at = NULL;
     tmpl_dict *named = NULL;
     tmpl_value v;
@@ -64,7 +72,8 @@ static ig_status eval_args(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *list, co
             for (size_t i = 0; i < more->n; i++)
                 IG_TRY(tmpl_list_add(c, at, &more->items[i]));
         } else if (v.kind != TMPL_DICT) {
-            return tmpl_fail(c, IG_EARGUMENT, "argument after ** must be a mapping, not %s", tmpl_type_name(&v));
+            return tmpl_fail(c, IG_EARGUMENT, "argument after ** must be a mapping, not %s",
+                             tmpl_type_name(&v));
         } else {
             for (size_t i = 0; i < v.u.dict->n; i++)
                 IG_TRY(add_named(c, named, &v.u.dict->entries[i].key, &v.u.dict->entries[i].value));
@@ -83,8 +92,8 @@ static ig_status eval_args(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *list, co
     return IG_OK;
 }
 
-ig_status tmpl_eval_call_with(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, const tmpl_value *caller,
-                              tmpl_value *out) {
+ig_status tmpl_eval_call_with(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node,
+                              const tmpl_value *caller, tmpl_value *out) {
     tmpl_value callee;
     tmpl_args args;
     IG_TRY(tmpl_eval(c, f, node->a, &callee));
@@ -94,8 +103,8 @@ ig_status tmpl_eval_call_with(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node,
 }
 
 /* `captured` is the text under a filter chain without an operand (set and filter blocks). */
-ig_status tmpl_eval_filter_on(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, const tmpl_value *captured,
-                              tmpl_value *out) {
+ig_status tmpl_eval_filter_on(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node,
+                              const tmpl_value *captured, tmpl_value *out) {
     tmpl_value self = *captured;
     tmpl_args args;
     if (node->a && captured->kind != TMPL_MISSING && node->a->kind == TMPL_N_FILTER)
@@ -219,8 +228,8 @@ static ig_status eval_sign(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, tm
     if (v.kind == TMPL_UNDEFINED)
         return tmpl_fail_undefined(c, &v);
     if (!tmpl_is_number(&v))
-        return tmpl_fail(c, IG_EARGUMENT, "bad operand type for unary %s: '%s'", node->kind == TMPL_N_NEG ? "-" : "+",
-                         tmpl_type_name(&v));
+        return tmpl_fail(c, IG_EARGUMENT, "bad operand type for unary %s: '%s'",
+                         node->kind == TMPL_N_NEG ? "-" : "+", tmpl_type_name(&v));
     if (v.kind == TMPL_REAL) {
         *out = tmpl_real(node->kind == TMPL_N_NEG ? -v.u.d : v.u.d);
         return IG_OK;
@@ -314,7 +323,9 @@ ig_status tmpl_eval(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, tmpl_valu
     c->at = node;
     IG_TRY(tmpl_charge(c, 0));
     if (++c->depth > IG_TEMPLATE_STACK_MAX)
-        return tmpl_fail(c, IG_ELIMIT, "calls nested deeper than %u (IG_TEMPLATE_STACK_MAX); is a macro recursive without end?",
+        return tmpl_fail(c, IG_ELIMIT,
+                         "calls nested deeper than %u (IG_TEMPLATE_STACK_MAX); is a macro "
+                         "recursive without end?",
                          IG_TEMPLATE_STACK_MAX);
     IG_TRY(eval_kind(c, f, node, out));
     c->depth--;
@@ -323,13 +334,15 @@ ig_status tmpl_eval(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, tmpl_valu
 
 /* ---- assignment ---- */
 
-static ig_status assign_namespace(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *target, const tmpl_value *v) {
+static ig_status assign_namespace(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *target,
+                                  const tmpl_value *v) {
     const tmpl_value *ns = slot_of(f, target->ref);
     if (ns->kind != TMPL_NAMESPACE)
         return tmpl_fail(c, IG_EARGUMENT, "cannot assign attribute on non-namespace object");
     if (ig_str_starts(target->value.u.s, IG_STR("_")))
         return tmpl_fail(c, IG_EARGUMENT,
-                         "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '%.*s'",
+                         "Chat templates cannot store underscore-prefixed attributes on a "
+                         "namespace, but got '%.*s'",
                          IG_STR_ARG(target->value.u.s));
     return tmpl_dict_set(c, ns->u.dict, &target->value, v);
 }

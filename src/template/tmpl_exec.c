@@ -3,7 +3,8 @@
 
 /* ---- the loop object ---- */
 
-/* The next element that passes the test, if there is one. Lazy, because the test may see what the body assigned. */
+/* The next element that passes the test, if there is one. Lazy, because the test may see what the
+ * body assigned. */
 static ig_status advance(tmpl_ctx *c, tmpl_loop *loop, tmpl_value *out, bool *more) {
     const tmpl_node *node = loop->node;
     for (;;) {
@@ -32,7 +33,8 @@ static ig_status peek(tmpl_ctx *c, tmpl_loop *loop) {
     return IG_OK;
 }
 
-/* len() of the iterable, or of what is left of one without a length, which is then read to its end. */
+/* len() of the iterable, or of what is left of one without a length, which is then read to its end.
+ */
 ig_status tmpl_loop_length(tmpl_ctx *c, tmpl_loop *loop, size_t *n) {
     if (!loop->has_length) {
         if (!loop->node->c && loop->source.kind != TMPL_ITER) {
@@ -49,7 +51,8 @@ ig_status tmpl_loop_length(tmpl_ctx *c, tmpl_loop *loop, size_t *n) {
             }
             tmpl_value list = tmpl_list_value(TMPL_LIST, rest);
             IG_TRY(tmpl_iter_start(c, &list, &loop->iter));
-            loop->length = rest->n + loop->index0 + 1 + (loop->peeked && loop->after.kind != TMPL_MISSING);
+            loop->length =
+                rest->n + loop->index0 + 1 + (loop->peeked && loop->after.kind != TMPL_MISSING);
             loop->filtered = true;
         }
         loop->has_length = true;
@@ -58,14 +61,16 @@ ig_status tmpl_loop_length(tmpl_ctx *c, tmpl_loop *loop, size_t *n) {
     return IG_OK;
 }
 
-static ig_status loop_cycle(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status loop_cycle(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                            tmpl_value *out) {
     if (args->n == 0)
         return tmpl_fail(c, IG_EARGUMENT, "no items for cycling given");
     *out = args->at[a[0].u.loop->index0 % args->n];
     return IG_OK;
 }
 
-static ig_status loop_changed(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out) {
+static ig_status loop_changed(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
+                              tmpl_value *out) {
     tmpl_loop *loop = a[0].u.loop;
     tmpl_list *list;
     bool same = false;
@@ -80,7 +85,8 @@ static ig_status loop_changed(tmpl_ctx *c, const tmpl_value *a, const tmpl_args 
     return IG_OK;
 }
 
-static const tmpl_row LOOP_METHODS[] = {{"cycle", loop_cycle, "*", 0}, {"changed", loop_changed, "*", 0}};
+static const tmpl_row LOOP_METHODS[] = {{"cycle", loop_cycle, "*", 0},
+                                        {"changed", loop_changed, "*", 0}};
 
 typedef enum loop_field {
     LOOP_INDEX,
@@ -96,10 +102,10 @@ typedef enum loop_field {
     LOOP_DEPTH0
 } loop_field;
 static const char *const LOOP_FIELDS[] = {
-    [LOOP_INDEX] = "index",       [LOOP_INDEX0] = "index0",     [LOOP_FIRST] = "first",
-    [LOOP_LAST] = "last",         [LOOP_LENGTH] = "length",     [LOOP_REVINDEX] = "revindex",
+    [LOOP_INDEX] = "index",         [LOOP_INDEX0] = "index0",     [LOOP_FIRST] = "first",
+    [LOOP_LAST] = "last",           [LOOP_LENGTH] = "length",     [LOOP_REVINDEX] = "revindex",
     [LOOP_REVINDEX0] = "revindex0", [LOOP_PREVITEM] = "previtem", [LOOP_NEXTITEM] = "nextitem",
-    [LOOP_DEPTH] = "depth",       [LOOP_DEPTH0] = "depth0",
+    [LOOP_DEPTH] = "depth",         [LOOP_DEPTH0] = "depth0",
 };
 
 static ig_status loop_field_value(tmpl_ctx *c, tmpl_loop *loop, loop_field field, tmpl_value *out) {
@@ -121,14 +127,17 @@ static ig_status loop_field_value(tmpl_ctx *c, tmpl_loop *loop, loop_field field
     case LOOP_REVINDEX:
     case LOOP_REVINDEX0:
         IG_TRY(tmpl_loop_length(c, loop, &n));
-        *out = tmpl_int((int64_t)n - (field == LOOP_LENGTH ? 0 : index0 + (field == LOOP_REVINDEX0)));
+        *out =
+            tmpl_int((int64_t)n - (field == LOOP_LENGTH ? 0 : index0 + (field == LOOP_REVINDEX0)));
         return IG_OK;
     case LOOP_PREVITEM:
         *out = index0 ? loop->before : tmpl_undefined(IG_STR("previtem of the first item"));
         return IG_OK;
     case LOOP_NEXTITEM:
         IG_TRY(peek(c, loop));
-        *out = loop->after.kind != TMPL_MISSING ? loop->after : tmpl_undefined(IG_STR("nextitem of the last item"));
+        *out = loop->after.kind != TMPL_MISSING
+                   ? loop->after
+                   : tmpl_undefined(IG_STR("nextitem of the last item"));
         return IG_OK;
     case LOOP_DEPTH:
     case LOOP_DEPTH0:
@@ -173,8 +182,8 @@ static ig_status next_item(tmpl_ctx *c, tmpl_loop *loop, bool first, bool *more)
     return IG_OK;
 }
 
-ig_status tmpl_run_loop(tmpl_ctx *c, tmpl_frame *frame, const tmpl_node *node, const tmpl_value *source,
-                        size_t depth0) {
+ig_status tmpl_run_loop(tmpl_ctx *c, tmpl_frame *frame, const tmpl_node *node,
+                        const tmpl_value *source, size_t depth0) {
     tmpl_loop *loop;
     bool more, empty = true;
     IG_TRY(ig_arena_new(&c->arena, 1, sizeof *loop, &loop, c->err));
@@ -197,7 +206,8 @@ ig_status tmpl_run_loop(tmpl_ctx *c, tmpl_frame *frame, const tmpl_node *node, c
         c->flow = TMPL_FLOW_ON;
         if (flow == TMPL_FLOW_BREAK)
             break;
-        empty = empty && flow == TMPL_FLOW_CONTINUE; /* a body that always continues counts as none */
+        empty =
+            empty && flow == TMPL_FLOW_CONTINUE; /* a body that always continues counts as none */
     }
     if (!empty || !node->other)
         return IG_OK;
@@ -211,7 +221,8 @@ ig_status tmpl_call_loop(tmpl_ctx *c, tmpl_loop *loop, const tmpl_args *args, tm
     const size_t mark = c->out.n;
     const tmpl_flow flow = c->flow;
     if (!loop->node->recursive)
-        return tmpl_fail(c, IG_EARGUMENT, "The loop must have the 'recursive' marker to be called recursively.");
+        return tmpl_fail(c, IG_EARGUMENT,
+                         "The loop must have the 'recursive' marker to be called recursively.");
     if (args->n != 1 || args->n_named)
         return tmpl_fail(c, IG_EARGUMENT, "loop() takes one iterable");
     IG_TRY(tmpl_frame_take(c, loop->node->unit, loop->frame->parent, &frame));
@@ -371,7 +382,9 @@ static ig_status exec_one(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node) {
 ig_status tmpl_exec_list(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *first) {
     if (++c->depth > IG_TEMPLATE_STACK_MAX) {
         c->at = first ? first : c->at;
-        return tmpl_fail(c, IG_ELIMIT, "calls nested deeper than %u (IG_TEMPLATE_STACK_MAX); is a macro recursive without end?",
+        return tmpl_fail(c, IG_ELIMIT,
+                         "calls nested deeper than %u (IG_TEMPLATE_STACK_MAX); is a macro "
+                         "recursive without end?",
                          IG_TEMPLATE_STACK_MAX);
     }
     for (const tmpl_node *node = first; node && c->flow == TMPL_FLOW_ON; node = node->next) {

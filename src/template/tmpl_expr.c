@@ -1,5 +1,6 @@
-/* tmpl_expr.c: the expression grammar, by recursive descent with one token of look-ahead. Left-associative chains become
- * one node with a list, so that only brackets, postfixes and inline ifs nest. */
+/* tmpl_expr.c: the expression grammar, by recursive descent with one token of look-ahead.
+ * Left-associative chains become one node with a list, so that only brackets, postfixes and inline
+ * ifs nest. */
 #include "template/template_int.h"
 
 /* ---- postfix: attributes, subscripts, calls, filters, tests ---- */
@@ -8,7 +9,8 @@ static ig_status parse_unary(tmpl_parser *p, bool with_filter, tmpl_node **out);
 static ig_status parse_or(tmpl_parser *p, tmpl_node **out);
 static ig_status parse_primary(tmpl_parser *p, bool with_namespace, tmpl_node **out);
 
-static ig_status wrap(tmpl_parser *p, tmpl_node_kind kind, const tmpl_token *at, tmpl_node *child, tmpl_node **out) {
+static ig_status wrap(tmpl_parser *p, tmpl_node_kind kind, const tmpl_token *at, tmpl_node *child,
+                      tmpl_node **out) {
     IG_TRY(tmpl_new_node(p, kind, at, out));
     (*out)->a = child;
     return tmpl_seal(p, *out);
@@ -60,7 +62,8 @@ static ig_status parse_arguments(tmpl_parser *p, tmpl_node *call) {
         IG_TRY(parse_argument(p, &arg));
         bool is_keyword = arg->kind == TMPL_N_KEYWORD, is_star = arg->kind == TMPL_N_STAR,
              is_starstar = arg->kind == TMPL_N_STARSTAR;
-        bool bad = starstar || (is_star && star) || (!is_keyword && !is_star && !is_starstar && (keyword || star));
+        bool bad = starstar || (is_star && star) ||
+                   (!is_keyword && !is_star && !is_starstar && (keyword || star));
         if (bad)
             return tmpl_fail_token(p, &open, "invalid order of arguments in a call");
         keyword = keyword || is_keyword;
@@ -168,7 +171,8 @@ static ig_status parse_postfix(tmpl_parser *p, tmpl_node *node, tmpl_node **out)
 
 static ig_status parse_function_name(tmpl_parser *p, tmpl_node *node) {
     IG_TRY(tmpl_expect_name(p, &node->name));
-    node->row = node->kind == TMPL_N_FILTER ? tmpl_find_filter(node->name) : tmpl_find_test(node->name);
+    node->row =
+        node->kind == TMPL_N_FILTER ? tmpl_find_filter(node->name) : tmpl_find_test(node->name);
     return IG_OK;
 }
 
@@ -387,8 +391,9 @@ static const binary SUM[] = {{"+", TMPL_ADD}, {"-", TMPL_SUB}, {NULL, 0}};
 static const binary PRODUCT[] = {
     {"*", TMPL_MUL}, {"/", TMPL_DIV}, {"//", TMPL_FLOORDIV}, {"%", TMPL_MOD}, {NULL, 0}};
 static const binary POWER[] = {{"**", TMPL_POW}, {NULL, 0}};
-static const binary COMPARISON[] = {{"==", TMPL_EQ}, {"!=", TMPL_NE}, {"<", TMPL_LT}, {"<=", TMPL_LE},
-                                    {">", TMPL_GT},  {">=", TMPL_GE}, {NULL, 0}};
+static const binary COMPARISON[] = {{"==", TMPL_EQ}, {"!=", TMPL_NE}, {"<", TMPL_LT},
+                                    {"<=", TMPL_LE}, {">", TMPL_GT},  {">=", TMPL_GE},
+                                    {NULL, 0}};
 
 static const binary *find_operator(const tmpl_parser *p, const binary *table) {
     while (table->text && !tmpl_at_op(p, table->text))
@@ -407,8 +412,8 @@ static ig_status parse_power_operand(tmpl_parser *p, tmpl_node **out) {
 static ig_status parse_power(tmpl_parser *p, tmpl_node **out);
 
 /* first (op next)* as one node. */
-static ig_status parse_chain(tmpl_parser *p, const binary *table, ig_status (*next)(tmpl_parser *, tmpl_node **),
-                             tmpl_node **out) {
+static ig_status parse_chain(tmpl_parser *p, const binary *table,
+                             ig_status (*next)(tmpl_parser *, tmpl_node **), tmpl_node **out) {
     const tmpl_token at = p->token;
     tmpl_node *first, *chain = NULL, **tail = NULL;
     IG_TRY(next(p, &first));
@@ -465,7 +470,8 @@ static ig_status parse_concat(tmpl_parser *p, tmpl_node **out) {
     return parse_list_of(p, "~", false, TMPL_N_CONCAT, parse_product, out);
 }
 
-/* The comparison at the cursor, `in` and `not in` included; *n_words tokens long, 0 when there is none. */
+/* The comparison at the cursor, `in` and `not in` included; *n_words tokens long, 0 when there is
+ * none. */
 static ig_status find_comparison(tmpl_parser *p, tmpl_op *op, int *n_words) {
     const binary *row = find_operator(p, COMPARISON);
     const tmpl_token *ahead;
@@ -562,11 +568,16 @@ ig_status tmpl_parse_expression(tmpl_parser *p, bool with_condition, tmpl_node *
 }
 
 static bool at_tuple_end(const tmpl_parser *p, const char *end) {
-    return p->token.kind == TMPL_T_VAR_END || p->token.kind == TMPL_T_BLOCK_END || tmpl_at_op(p, ")") ||
-           (end && tmpl_at_name(p, end));
+    return p->token.kind == TMPL_T_VAR_END || p->token.kind == TMPL_T_BLOCK_END ||
+           tmpl_at_op(p, ")") || (end && tmpl_at_name(p, end));
 }
 
-typedef enum tuple_of { TUPLE_OF_CONDITIONS, TUPLE_OF_OR, TUPLE_OF_PRIMARY, TUPLE_OF_TARGETS } tuple_of;
+typedef enum tuple_of {
+    TUPLE_OF_CONDITIONS,
+    TUPLE_OF_OR,
+    TUPLE_OF_PRIMARY,
+    TUPLE_OF_TARGETS
+} tuple_of;
 
 static ig_status parse_tuple_item(tmpl_parser *p, tuple_of what, tmpl_node **out) {
     if (what == TUPLE_OF_CONDITIONS || what == TUPLE_OF_OR)
@@ -574,7 +585,8 @@ static ig_status parse_tuple_item(tmpl_parser *p, tuple_of what, tmpl_node **out
     return parse_primary(p, what == TUPLE_OF_TARGETS, out);
 }
 
-static ig_status parse_tuple(tmpl_parser *p, tuple_of what, const char *end, bool parenthesised, tmpl_node **out) {
+static ig_status parse_tuple(tmpl_parser *p, tuple_of what, const char *end, bool parenthesised,
+                             tmpl_node **out) {
     const tmpl_token at = p->token;
     tmpl_node *list = NULL, **tail = &list;
     bool is_tuple = false;
@@ -596,14 +608,17 @@ static ig_status parse_tuple(tmpl_parser *p, tuple_of what, const char *end, boo
     }
     char text[64];
     if (!is_tuple && !parenthesised)
-        return tmpl_fail_token(p, &p->token, "Expected an expression, got %s", tmpl_token_name(&p->token, text));
+        return tmpl_fail_token(p, &p->token, "Expected an expression, got %s",
+                               tmpl_token_name(&p->token, text));
     IG_TRY(tmpl_new_node(p, TMPL_N_TUPLE, &at, out));
     (*out)->list = list;
     return tmpl_seal(p, *out);
 }
 
-ig_status tmpl_parse_tuple(tmpl_parser *p, bool with_condition, const char *end, bool parenthesised, tmpl_node **out) {
-    return parse_tuple(p, with_condition ? TUPLE_OF_CONDITIONS : TUPLE_OF_OR, end, parenthesised, out);
+ig_status tmpl_parse_tuple(tmpl_parser *p, bool with_condition, const char *end, bool parenthesised,
+                           tmpl_node **out) {
+    return parse_tuple(p, with_condition ? TUPLE_OF_CONDITIONS : TUPLE_OF_OR, end, parenthesised,
+                       out);
 }
 
 /* Makes names into targets; nested tuples are allowed, nothing else. */
@@ -620,9 +635,11 @@ static ig_status mark_target(tmpl_parser *p, tmpl_node *node) {
     return IG_OK;
 }
 
-ig_status tmpl_parse_target(tmpl_parser *p, bool with_tuple, bool with_namespace, const char *end, tmpl_node **out) {
+ig_status tmpl_parse_target(tmpl_parser *p, bool with_tuple, bool with_namespace, const char *end,
+                            tmpl_node **out) {
     if (with_tuple)
-        IG_TRY(parse_tuple(p, with_namespace ? TUPLE_OF_TARGETS : TUPLE_OF_PRIMARY, end, false, out));
+        IG_TRY(
+            parse_tuple(p, with_namespace ? TUPLE_OF_TARGETS : TUPLE_OF_PRIMARY, end, false, out));
     else
         IG_TRY(parse_primary(p, with_namespace, out));
     return mark_target(p, *out);

@@ -1,8 +1,10 @@
-/* tmpl_filters_seq.c: filters over sequences. Those that are generators in Python give an iterator that is consumed once
- * and is always true; they run at once here, which only side effects could tell, and filters have none. */
+/* tmpl_filters_seq.c: filters over sequences. Those that are generators in Python give an iterator
+ * that is consumed once and is always true; they run at once here, which only side effects could
+ * tell, and filters have none. */
 #include "template/template_int.h"
 
-#define FILTER(name) static ig_status name(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out)
+#define FILTER(name)                                                                               \
+    static ig_status name(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out)
 
 FILTER(seq_length) {
     size_t n;
@@ -140,9 +142,10 @@ static ig_status merge_sort(tmpl_ctx *c, sortable *at, sortable *spare, size_t n
     return IG_OK;
 }
 
-/* Sorted copy of the items by the values at `path` (comma-separated paths make a list key when `multi`). */
-static ig_status sort_items(tmpl_ctx *c, const tmpl_list *items, const tmpl_value *path, bool multi, bool fold,
-                            bool reverse, const tmpl_value *otherwise, sortable **out) {
+/* Sorted copy of the items by the values at `path` (comma-separated paths make a list key when
+ * `multi`). */
+static ig_status sort_items(tmpl_ctx *c, const tmpl_list *items, const tmpl_value *path, bool multi,
+                            bool fold, bool reverse, const tmpl_value *otherwise, sortable **out) {
     sortable *spare;
     IG_TRY(tmpl_charge(c, items->n * sizeof **out));
     IG_TRY(ig_arena_new(&c->arena, items->n, sizeof **out, out, c->err));
@@ -154,8 +157,11 @@ static ig_status sort_items(tmpl_ctx *c, const tmpl_list *items, const tmpl_valu
         IG_TRY(tmpl_list_new(c, 1, &keys));
         do {
             size_t comma = tmpl_find(rest, IG_STR(","), 0);
-            tmpl_value one = multi && path->kind == TMPL_STR ? tmpl_str((ig_str){rest.p, IG_MIN(comma, rest.n)}) : *path;
-            rest = comma < rest.n ? (ig_str){rest.p + comma + 1, rest.n - comma - 1} : (ig_str){"", 0};
+            tmpl_value one = multi && path->kind == TMPL_STR
+                                 ? tmpl_str((ig_str){rest.p, IG_MIN(comma, rest.n)})
+                                 : *path;
+            rest =
+                comma < rest.n ? (ig_str){rest.p + comma + 1, rest.n - comma - 1} : (ig_str){"", 0};
             IG_TRY(tmpl_get_path(c, &items->items[i], &one, &key));
             if (otherwise && otherwise->kind > TMPL_NONE && key.kind == TMPL_UNDEFINED)
                 key = *otherwise;
@@ -165,7 +171,8 @@ static ig_status sort_items(tmpl_ctx *c, const tmpl_list *items, const tmpl_valu
             }
             IG_TRY(tmpl_list_add(c, keys, &key));
         } while (rest.n);
-        (*out)[i] = (sortable){keys->n == 1 ? key : tmpl_list_value(TMPL_LIST, keys), items->items[i]};
+        (*out)[i] =
+            (sortable){keys->n == 1 ? key : tmpl_list_value(TMPL_LIST, keys), items->items[i]};
     }
     return merge_sort(c, *out, spare, items->n, reverse);
 }
@@ -192,7 +199,8 @@ FILTER(seq_dictsort) {
     sortable *sorted;
     (void)args;
     if (a[0].kind != TMPL_DICT)
-        return tmpl_fail(c, IG_EARGUMENT, "'%s' object has no attribute 'items'", tmpl_type_name(&a[0]));
+        return tmpl_fail(c, IG_EARGUMENT, "'%s' object has no attribute 'items'",
+                         tmpl_type_name(&a[0]));
     IG_TRY(tmpl_arg_flag(c, &a[1], false, &exact));
     IG_TRY(tmpl_arg_str(c, &a[2], "key", &by));
     IG_TRY(tmpl_arg_flag(c, &a[3], false, &reverse));
@@ -370,12 +378,15 @@ static tmpl_args after(const tmpl_args *args, size_t n) {
     return (tmpl_args){args->n - n, args->n_named, args->at + n, args->named};
 }
 
-static ig_status map_one(tmpl_ctx *c, const tmpl_value *item, const tmpl_args *args, tmpl_value *out) {
-    const tmpl_value *attribute = args->n == 0 ? named(args, "attribute") : NULL, *otherwise = named(args, "default");
+static ig_status map_one(tmpl_ctx *c, const tmpl_value *item, const tmpl_args *args,
+                         tmpl_value *out) {
+    const tmpl_value *attribute = args->n == 0 ? named(args, "attribute") : NULL,
+                     *otherwise = named(args, "default");
     ig_str name;
     if (attribute) {
         if (args->n_named != 1u + (otherwise != NULL))
-            return tmpl_fail(c, IG_EARGUMENT, "map: unexpected keyword argument beside attribute and default");
+            return tmpl_fail(c, IG_EARGUMENT,
+                             "map: unexpected keyword argument beside attribute and default");
         IG_TRY(tmpl_get_path(c, item, attribute, out));
         if (out->kind == TMPL_UNDEFINED && otherwise && otherwise->kind != TMPL_NONE)
             *out = *otherwise;
@@ -404,8 +415,8 @@ FILTER(seq_map) {
     return tmpl_iter_value(c, mapped, out);
 }
 
-static ig_status select(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, bool by_attr, bool keep,
-                        tmpl_value *out) {
+static ig_status select(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, bool by_attr,
+                        bool keep, tmpl_value *out) {
     tmpl_list *list, *kept;
     bool any;
     IG_TRY(tmpl_truth(c, &a[0], &any));

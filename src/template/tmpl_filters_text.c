@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FILTER(name) static ig_status name(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out)
+#define FILTER(name)                                                                               \
+    static ig_status name(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out)
 
 /* soft_str: strings keep their markup, other values become plain text. */
 static ig_status soft_str(tmpl_ctx *c, const tmpl_value *v, tmpl_value *out) {
@@ -14,12 +15,14 @@ static ig_status soft_str(tmpl_ctx *c, const tmpl_value *v, tmpl_value *out) {
 }
 
 /* Filters that are str methods of the soft string. */
-static ig_status by_method(tmpl_ctx *c, const char *name, const tmpl_value *a, size_t n_args, tmpl_value *out) {
+static ig_status by_method(tmpl_ctx *c, const char *name, const tmpl_value *a, size_t n_args,
+                           tmpl_value *out) {
     bool unsafe;
     tmpl_value self;
     const tmpl_args args = {.n = n_args, .at = a + 1};
     IG_TRY(soft_str(c, &a[0], &self));
-    return tmpl_call_row(c, tmpl_find_method(TMPL_STR, ig_str_of(name), &unsafe), &self, &args, out);
+    return tmpl_call_row(c, tmpl_find_method(TMPL_STR, ig_str_of(name), &unsafe), &self, &args,
+                         out);
 }
 
 FILTER(text_upper) {
@@ -161,7 +164,8 @@ FILTER(text_truncate) {
     IG_TRY(tmpl_arg_int(c, &a[4], 5, &leeway));
     const int64_t have = (int64_t)tmpl_cp_count(s), n_end = (int64_t)tmpl_cp_count(end);
     if (length < n_end || leeway < 0)
-        return tmpl_fail(c, IG_EARGUMENT, "truncate: expected length >= %lld and leeway >= 0", (long long)n_end);
+        return tmpl_fail(c, IG_EARGUMENT, "truncate: expected length >= %lld and leeway >= 0",
+                         (long long)n_end);
     *out = a[0];
     if (have - leeway <= length)
         return IG_OK;
@@ -180,7 +184,8 @@ FILTER(text_format) {
     (void)a;
     IG_TRY(soft_str(c, &a[0], &self));
     if (args->n && args->n_named)
-        return tmpl_fail(c, IG_EARGUMENT, "can't handle positional and keyword arguments at the same time");
+        return tmpl_fail(c, IG_EARGUMENT,
+                         "can't handle positional and keyword arguments at the same time");
     if (args->n_named) {
         values.kind = TMPL_DICT;
         IG_TRY(tmpl_dict_new(c, &values.u.dict));
@@ -203,7 +208,9 @@ FILTER(value_default) {
     IG_TRY(tmpl_arg_flag(c, &a[2], false, &boolean));
     if (boolean)
         IG_TRY(tmpl_truth(c, &a[0], &truth));
-    *out = a[0].kind != TMPL_UNDEFINED && truth ? a[0] : a[1].kind == TMPL_MISSING ? tmpl_str(IG_STR("")) : a[1];
+    *out = a[0].kind != TMPL_UNDEFINED && truth ? a[0]
+           : a[1].kind == TMPL_MISSING          ? tmpl_str(IG_STR(""))
+                                                : a[1];
     return IG_OK;
 }
 
@@ -226,7 +233,8 @@ FILTER(number_abs) {
         return IG_OK;
     }
     if (!tmpl_is_int(&a[0]))
-        return tmpl_fail(c, IG_EARGUMENT, "bad operand type for abs(): '%s'", tmpl_type_name(&a[0]));
+        return tmpl_fail(c, IG_EARGUMENT, "bad operand type for abs(): '%s'",
+                         tmpl_type_name(&a[0]));
     const tmpl_value v = tmpl_int(tmpl_as_int(&a[0])), zero = tmpl_int(0);
     *out = v;
     return v.u.i < 0 ? tmpl_binary(c, TMPL_SUB, &zero, &v, out) : IG_OK;
@@ -239,7 +247,8 @@ static ig_status int_of_real(tmpl_ctx *c, double d, const tmpl_value *otherwise,
         return IG_OK;
     }
     if (!(d > -0x1p63 && d < 0x1p63))
-        return tmpl_fail(c, IG_ELIMIT, "float does not fit an integer of 64 bits, larger ones are not supported");
+        return tmpl_fail(c, IG_ELIMIT,
+                         "float does not fit an integer of 64 bits, larger ones are not supported");
     *out = tmpl_int((int64_t)d);
     return IG_OK;
 }
@@ -263,7 +272,8 @@ FILTER(number_int) {
     if (a[0].kind != TMPL_STR)
         return IG_OK;
     if (base != 0 && (base < 2 || base > 36))
-        return tmpl_parse_real(a[0].u.s, &d) && isfinite(d) ? int_of_real(c, d, &otherwise, out) : IG_OK;
+        return tmpl_parse_real(a[0].u.s, &d) && isfinite(d) ? int_of_real(c, d, &otherwise, out)
+                                                            : IG_OK;
     IG_TRY(tmpl_parse_int(a[0].u.s, base, &i, &ok));
     if (ok)
         *out = tmpl_int(i);
@@ -312,7 +322,8 @@ FILTER(number_round) {
     if (a[0].kind == TMPL_UNDEFINED)
         return tmpl_fail_undefined(c, &a[0]);
     if (!tmpl_is_number(&a[0]))
-        return tmpl_fail(c, IG_EARGUMENT, "type %s doesn't define __round__ method", tmpl_type_name(&a[0]));
+        return tmpl_fail(c, IG_EARGUMENT, "type %s doesn't define __round__ method",
+                         tmpl_type_name(&a[0]));
     if (up || down) {
         const double unit = pow(10, (double)precision), scaled = tmpl_as_real(&a[0]) * unit;
         *out = tmpl_real((up ? ceil(scaled) : floor(scaled)) / unit);
@@ -341,7 +352,8 @@ static ig_status json_indent(tmpl_ctx *c, const tmpl_value *v, tmpl_json_style *
     const size_t mark = c->out.n;
     IG_TRY(tmpl_arg_int(c, v, 0, &n));
     if (n > 4096)
-        return tmpl_fail(c, IG_ELIMIT, "tojson: indent of %lld is too wide; use at most 4096", (long long)n);
+        return tmpl_fail(c, IG_ELIMIT, "tojson: indent of %lld is too wide; use at most 4096",
+                         (long long)n);
     IG_TRY(tmpl_put_fill(c, ' ', n > 0 ? (size_t)n : 0));
     return tmpl_take(c, mark, &style->indent);
 }

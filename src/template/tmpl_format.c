@@ -1,4 +1,5 @@
-/* tmpl_format.c: the two formatting languages of Python strings: `"%s" % x` and `"{}".format(x)`. */
+/* tmpl_format.c: the two formatting languages of Python strings: `"%s" % x` and `"{}".format(x)`.
+ */
 #include "template/template_int.h"
 
 #include <math.h>
@@ -12,14 +13,16 @@ typedef struct spec {
     char align; /* '<' '>' '^' '=' or '\0' for the type's own */
     char sign;  /* '+', ' ' or '-' */
     bool alternate, zero;
-    char group; /* ',' '_' or '\0' */
+    char group;               /* ',' '_' or '\0' */
     int64_t width, precision; /* precision -1: not given */
-    char type;  /* '\0': str() */
+    char type;                /* '\0': str() */
 } spec;
 
 static ig_status check_width(tmpl_ctx *c, int64_t n) {
-    return n > FORMAT_WIDTH_MAX ? tmpl_fail(c, IG_ELIMIT, "format field wider than %d is not supported", FORMAT_WIDTH_MAX)
-                                : IG_OK;
+    return n > FORMAT_WIDTH_MAX
+               ? tmpl_fail(c, IG_ELIMIT, "format field wider than %d is not supported",
+                           FORMAT_WIDTH_MAX)
+               : IG_OK;
 }
 
 /* Text already made (at the end of the output from `mark`) padded to the field's width. */
@@ -70,10 +73,14 @@ static ig_status put_field_int(tmpl_ctx *c, const spec *s, int64_t v) {
     char digits[72];
     size_t n = 0, n_sign;
     const size_t mark = c->out.n;
-    const unsigned base = s->type == 'x' || s->type == 'X' ? 16 : s->type == 'o' ? 8 : s->type == 'b' ? 2 : 10;
+    const unsigned base = s->type == 'x' || s->type == 'X' ? 16
+                          : s->type == 'o'                 ? 8
+                          : s->type == 'b'                 ? 2
+                                                           : 10;
     uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     do {
-        digits[sizeof digits - ++n] = (s->type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[u % base];
+        digits[sizeof digits - ++n] =
+            (s->type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[u % base];
         u /= base;
     } while (u);
     IG_TRY(put_sign(c, s, v < 0, &n_sign));
@@ -192,10 +199,12 @@ static ig_status put_percent_value(tmpl_ctx *c, const spec *s, const tmpl_value 
     case 'x':
     case 'X':
     case 'o':
-        if (v->kind == TMPL_REAL && s->type != 'x' && s->type != 'X' && s->type != 'o' && fabs(v->u.d) < 0x1p63)
+        if (v->kind == TMPL_REAL && s->type != 'x' && s->type != 'X' && s->type != 'o' &&
+            fabs(v->u.d) < 0x1p63)
             return put_field_int(c, s, (int64_t)v->u.d);
         if (!tmpl_is_int(v))
-            return tmpl_fail(c, IG_EARGUMENT, "%%%c format: a number is required, not %s", s->type, tmpl_type_name(v));
+            return tmpl_fail(c, IG_EARGUMENT, "%%%c format: a number is required, not %s", s->type,
+                             tmpl_type_name(v));
         return put_field_int(c, s, tmpl_as_int(v));
     case 'e':
     case 'E':
@@ -262,7 +271,8 @@ static ig_status put_percent(tmpl_ctx *c, percent *p, ig_str format, size_t *i, 
     return put_percent_value(c, &s, &v, markup);
 }
 
-ig_status tmpl_percent_format(tmpl_ctx *c, ig_str format, const tmpl_value *args, bool markup, tmpl_value *out) {
+ig_status tmpl_percent_format(tmpl_ctx *c, ig_str format, const tmpl_value *args, bool markup,
+                              tmpl_value *out) {
     percent p = {.args = args};
     const size_t mark = c->out.n;
     for (size_t i = 0; i < format.n;) {
@@ -275,7 +285,8 @@ ig_status tmpl_percent_format(tmpl_ctx *c, ig_str format, const tmpl_value *args
         i++;
         IG_TRY(put_percent(c, &p, format, &i, markup));
     }
-    const bool is_tuple = args->kind == TMPL_TUPLE, may_be_unused = args->kind == TMPL_DICT || args->kind == TMPL_LIST;
+    const bool is_tuple = args->kind == TMPL_TUPLE,
+               may_be_unused = args->kind == TMPL_DICT || args->kind == TMPL_LIST;
     if (is_tuple ? p.at < args->u.list->n : p.at == 0 && !p.mapping && !may_be_unused)
         return tmpl_fail(c, IG_EARGUMENT, "not all arguments converted during string formatting");
     return tmpl_take_value(c, mark, markup, out);
@@ -320,7 +331,9 @@ static ig_status parse_spec(tmpl_ctx *c, ig_str text, spec *out) {
     }
     if (i < text.n)
         out->type = text.p[i++];
-    return i < text.n ? tmpl_fail(c, IG_EARGUMENT, "Invalid format specifier '%.*s'", IG_STR_ARG(text)) : IG_OK;
+    return i < text.n
+               ? tmpl_fail(c, IG_EARGUMENT, "Invalid format specifier '%.*s'", IG_STR_ARG(text))
+               : IG_OK;
 }
 
 static ig_status put_formatted(tmpl_ctx *c, const spec *s, const tmpl_value *v) {
@@ -339,14 +352,17 @@ static ig_status put_formatted(tmpl_ctx *c, const spec *s, const tmpl_value *v) 
     if (!tmpl_is_number(v) && v->kind != TMPL_STR) {
         const bool plain = s->width == 0 && s->precision < 0 && !s->align && textual;
         if (!plain)
-            return tmpl_fail(c, IG_EARGUMENT, "unsupported format string passed to %s.__format__", tmpl_type_name(v));
+            return tmpl_fail(c, IG_EARGUMENT, "unsupported format string passed to %s.__format__",
+                             tmpl_type_name(v));
         return tmpl_put_str(c, v);
     }
-    return tmpl_fail(c, IG_EARGUMENT, "Unknown format code '%c' for object of type '%s'", s->type, tmpl_type_name(v));
+    return tmpl_fail(c, IG_EARGUMENT, "Unknown format code '%c' for object of type '%s'", s->type,
+                     tmpl_type_name(v));
 }
 
 /* The value a field names: `0.a[b]`, `name.x`, or the next positional one. */
-static ig_status field_value(tmpl_ctx *c, ig_str name, const tmpl_args *args, size_t *automatic, tmpl_value *out) {
+static ig_status field_value(tmpl_ctx *c, ig_str name, const tmpl_args *args, size_t *automatic,
+                             tmpl_value *out) {
     size_t end = 0;
     int64_t number;
     bool ok = false;
@@ -361,7 +377,8 @@ static ig_status field_value(tmpl_ctx *c, ig_str name, const tmpl_args *args, si
     }
     if (ok) {
         if (number < 0 || (uint64_t)number >= args->n)
-            return tmpl_fail(c, IG_EARGUMENT, "Replacement index %lld out of range for positional args tuple",
+            return tmpl_fail(c, IG_EARGUMENT,
+                             "Replacement index %lld out of range for positional args tuple",
                              (long long)number);
         *out = args->at[number];
     } else {
@@ -369,13 +386,15 @@ static ig_status field_value(tmpl_ctx *c, ig_str name, const tmpl_args *args, si
         while (i < args->n_named && !ig_str_eq(args->named[i].key.u.s, first))
             i++;
         if (i == args->n_named)
-            return tmpl_fail(c, IG_EARGUMENT, "no argument '%.*s' for the format", IG_STR_ARG(first));
+            return tmpl_fail(c, IG_EARGUMENT, "no argument '%.*s' for the format",
+                             IG_STR_ARG(first));
         *out = args->named[i].value;
     }
     while (end < name.n) {
         const bool item = name.p[end++] == '[';
         size_t start = end;
-        while (end < name.n && (item ? name.p[end] != ']' : name.p[end] != '.' && name.p[end] != '['))
+        while (end < name.n &&
+               (item ? name.p[end] != ']' : name.p[end] != '.' && name.p[end] != '['))
             end++;
         const tmpl_value from = *out;
         tmpl_value key = tmpl_str((ig_str){name.p + start, end - start});
@@ -403,7 +422,9 @@ static ig_status put_brace(tmpl_ctx *c, ig_str field, const tmpl_args *args, siz
     if (at < field.n && field.p[at] == '!') {
         conversion = at + 1 < field.n ? field.p[at + 1] : '\0';
         if (conversion != 'r' && conversion != 's')
-            return tmpl_fail(c, IG_EARGUMENT, "conversion in '{%.*s}' is not supported; use !r or !s", IG_STR_ARG(field));
+            return tmpl_fail(c, IG_EARGUMENT,
+                             "conversion in '{%.*s}' is not supported; use !r or !s",
+                             IG_STR_ARG(field));
         const size_t mark = c->out.n;
         IG_TRY(conversion == 'r' ? tmpl_put_repr(c, &v) : tmpl_put_str(c, &v));
         IG_TRY(tmpl_take_value(c, mark, false, &v));
@@ -439,7 +460,8 @@ ig_status tmpl_brace_format(tmpl_ctx *c, ig_str format, const tmpl_args *args, t
         if (end >= format.n)
             return tmpl_fail(c, IG_EARGUMENT, "expected '}' before end of string");
         if (format.p[end] == '{')
-            return tmpl_fail(c, IG_EUNSUPPORTED, "nested fields in a format string are not supported");
+            return tmpl_fail(c, IG_EUNSUPPORTED,
+                             "nested fields in a format string are not supported");
         IG_TRY(put_brace(c, (ig_str){format.p + i, end - i}, args, &automatic));
         i = end + 1;
     }

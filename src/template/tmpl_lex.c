@@ -1,5 +1,6 @@
-/* tmpl_lex.c: source bytes to tokens, with the whitespace rules of trim_blocks and lstrip_blocks. Follows the regular
- * expressions of Jinja's lexer match for match, because every blank of a prompt counts. */
+/* tmpl_lex.c: source bytes to tokens, with the whitespace rules of trim_blocks and lstrip_blocks.
+ * Follows the regular expressions of Jinja's lexer match for match, because every blank of a prompt
+ * counts. */
 #include "template/template_int.h"
 
 #include <stdlib.h>
@@ -14,8 +15,8 @@ static ig_status fail(tmpl_lexer *lex, size_t at, const char *what) {
             start = i + 1;
         }
     }
-    return ig_fail(lex->err, IG_EFORMAT, "template line %zu column %zu: %s; correct the template", line,
-                   at - start + 1, what);
+    return ig_fail(lex->err, IG_EFORMAT, "template line %zu column %zu: %s; correct the template",
+                   line, at - start + 1, what);
 }
 
 static void move_to(tmpl_lexer *lex, size_t at) {
@@ -34,7 +35,8 @@ static char byte_at(const tmpl_lexer *lex, size_t i) {
 
 static bool has_at(const tmpl_lexer *lex, size_t at, const char *text) {
     size_t n = strlen(text);
-    return at <= lex->source.n && n <= lex->source.n - at && memcmp(lex->source.p + at, text, n) == 0;
+    return at <= lex->source.n && n <= lex->source.n - at &&
+           memcmp(lex->source.p + at, text, n) == 0;
 }
 
 static size_t skip_space(const tmpl_lexer *lex, size_t at) {
@@ -51,7 +53,8 @@ static size_t skip_space(const tmpl_lexer *lex, size_t at) {
 ig_status tmpl_lex_open(tmpl_lexer *lex, ig_arena *arena, ig_str source, ig_err *err) {
     *lex = (tmpl_lexer){.arena = arena, .err = err, .line = 1};
     if (source.n > IG_TEMPLATE_BYTES_MAX)
-        return ig_fail(err, IG_ELIMIT, "template of %zu bytes is longer than %u (IG_TEMPLATE_BYTES_MAX)", source.n,
+        return ig_fail(err, IG_ELIMIT,
+                       "template of %zu bytes is longer than %u (IG_TEMPLATE_BYTES_MAX)", source.n,
                        IG_TEMPLATE_BYTES_MAX);
     if (!ig_utf8_valid(source))
         return ig_fail(err, IG_EFORMAT, "template is not UTF-8; convert it");
@@ -79,7 +82,8 @@ static size_t block_end(const tmpl_lexer *lex, size_t at, const char *close) {
     return at + 2 + (byte_at(lex, at + 2) == '\n');
 }
 
-/* `{% word %}` at `at`, with whitespace and signs: its end, or 0. The opening raw tag keeps the newline after it. */
+/* `{% word %}` at `at`, with whitespace and signs: its end, or 0. The opening raw tag keeps the
+ * newline after it. */
 static size_t word_tag(const tmpl_lexer *lex, size_t at, const char *word, bool opening) {
     if (!has_at(lex, at, "{%"))
         return 0;
@@ -113,7 +117,8 @@ static ig_str strip_before(const tmpl_lexer *lex, size_t end, char sign, bool is
 }
 
 static tmpl_token token_here(const tmpl_lexer *lex, tmpl_token_kind kind) {
-    return (tmpl_token){.kind = kind, .line = lex->line, .column = (uint32_t)(lex->at - lex->line_start + 1)};
+    return (tmpl_token){
+        .kind = kind, .line = lex->line, .column = (uint32_t)(lex->at - lex->line_start + 1)};
 }
 
 /* Text is taken up to the tag at `tag`, whose opening ends at `after`. */
@@ -138,12 +143,13 @@ static ig_status skip_comment(tmpl_lexer *lex) {
     return IG_OK;
 }
 
-/* One step in text state: gives the data before the next tag (possibly empty) and enters the tag. */
+/* One step in text state: gives the data before the next tag (possibly empty) and enters the tag.
+ */
 static ig_status lex_text(tmpl_lexer *lex, tmpl_token *out) {
     size_t at = lex->at, raw = 0;
     for (; at < lex->source.n; at++) {
-        if (lex->source.p[at] == '{' && at + 1 < lex->source.n && strchr("%#{", lex->source.p[at + 1]) &&
-            lex->source.p[at + 1])
+        if (lex->source.p[at] == '{' && at + 1 < lex->source.n &&
+            strchr("%#{", lex->source.p[at + 1]) && lex->source.p[at + 1])
             break;
     }
     if (at >= lex->source.n) {
@@ -190,7 +196,8 @@ static bool is_digit(char c, int base) {
                       : c >= '0' && c < '0' + base;
 }
 
-/* End of digits of `base` with single underscores between them, from `at`; `lead`: an underscore may come first. */
+/* End of digits of `base` with single underscores between them, from `at`; `lead`: an underscore
+ * may come first. */
 static size_t skip_digits(const tmpl_lexer *lex, size_t at, int base, bool lead) {
     for (bool first = !lead;; first = false) {
         size_t next = at + (!first && byte_at(lex, at) == '_');
@@ -230,7 +237,11 @@ static ig_status lex_number(tmpl_lexer *lex, tmpl_token *out) {
     int base = 10;
     if (!is_float) {
         char mark = (char)(byte_at(lex, at + 1) | 0x20);
-        base = byte_at(lex, at) != '0' ? 10 : mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 10;
+        base = byte_at(lex, at) != '0' ? 10
+               : mark == 'x'           ? 16
+               : mark == 'o'           ? 8
+               : mark == 'b'           ? 2
+                                       : 10;
         end = base == 10 ? at + 2 : skip_digits(lex, at + 2, base, true);
         if (end == at + 2) {
             base = 10;
@@ -258,7 +269,8 @@ static ig_status lex_number(tmpl_lexer *lex, tmpl_token *out) {
     return IG_OK;
 }
 
-/* The escapes of Python's unicode-escape codec. Writes to `to`, returns the bytes read after the backslash, 0 on error. */
+/* The escapes of Python's unicode-escape codec. Writes to `to`, returns the bytes read after the
+ * backslash, 0 on error. */
 static size_t unescape(ig_str s, size_t at, char *to, size_t *n_to) {
     static const char FROM[] = "\\'\"abfnrtv", TO[] = "\\'\"\a\b\f\n\r\t\v";
     char c = s.p[at];
@@ -349,8 +361,9 @@ static size_t name_end(const tmpl_lexer *lex, size_t at) {
 }
 
 static ig_status lex_operator(tmpl_lexer *lex, tmpl_token *out) {
-    static const char *const OPERATORS[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
-                                            "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
+    static const char *const OPERATORS[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/",
+                                            "*",  "%",  "~",  "[",  "]",  "(",  ")", "{", "}",
+                                            ">",  "<",  "=",  ".",  ":",  "|",  ",", ";"};
     static const char OPEN[] = "([{", CLOSE[] = ")]}";
     size_t i = 0;
     while (i < IG_COUNT(OPERATORS) && !has_at(lex, lex->at, OPERATORS[i]))

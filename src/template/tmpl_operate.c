@@ -4,12 +4,15 @@
 #include <math.h>
 
 static const char *const TYPE_NAMES[] = {
-    [TMPL_MISSING] = "Undefined", [TMPL_UNDEFINED] = "Undefined", [TMPL_NONE] = "NoneType",
-    [TMPL_BOOL] = "bool",         [TMPL_INT] = "int",             [TMPL_REAL] = "float",
-    [TMPL_STR] = "str",           [TMPL_LIST] = "list",           [TMPL_TUPLE] = "tuple",
-    [TMPL_DICT] = "dict",         [TMPL_VIEW] = "dict view",      [TMPL_ITER] = "generator",
-    [TMPL_RANGE] = "range",       [TMPL_NAMESPACE] = "Namespace", [TMPL_LOOP] = "LoopContext",
-    [TMPL_MACRO] = "Macro",       [TMPL_METHOD] = "method",       [TMPL_FUNCTION] = "function",
+    [TMPL_MISSING] = "Undefined", [TMPL_UNDEFINED] = "Undefined",
+    [TMPL_NONE] = "NoneType",     [TMPL_BOOL] = "bool",
+    [TMPL_INT] = "int",           [TMPL_REAL] = "float",
+    [TMPL_STR] = "str",           [TMPL_LIST] = "list",
+    [TMPL_TUPLE] = "tuple",       [TMPL_DICT] = "dict",
+    [TMPL_VIEW] = "dict view",    [TMPL_ITER] = "generator",
+    [TMPL_RANGE] = "range",       [TMPL_NAMESPACE] = "Namespace",
+    [TMPL_LOOP] = "LoopContext",  [TMPL_MACRO] = "Macro",
+    [TMPL_METHOD] = "method",     [TMPL_FUNCTION] = "function",
     [TMPL_JOINER] = "Joiner",     [TMPL_CYCLER] = "Cycler",
 };
 _Static_assert(IG_COUNT(TYPE_NAMES) == TMPL_KINDS, "a name per kind");
@@ -20,7 +23,8 @@ const char *tmpl_type_name(const tmpl_value *v) {
 
 static ig_status enter(tmpl_ctx *c) {
     if (++c->depth > IG_TEMPLATE_STACK_MAX)
-        return tmpl_fail(c, IG_ELIMIT, "value nested deeper than %u (IG_TEMPLATE_STACK_MAX)", IG_TEMPLATE_STACK_MAX);
+        return tmpl_fail(c, IG_ELIMIT, "value nested deeper than %u (IG_TEMPLATE_STACK_MAX)",
+                         IG_TEMPLATE_STACK_MAX);
     return tmpl_charge(c, 0);
 }
 
@@ -115,7 +119,8 @@ static int order_numbers(const tmpl_value *a, const tmpl_value *b, bool *ordered
         return (x > y) - (x < y);
     if (a->kind == b->kind || fabs(x) < 0x1p53 || fabs(x) >= 0x1p63)
         return 0;
-    const int64_t i = tmpl_is_int(a) ? tmpl_as_int(a) : (int64_t)x, j = tmpl_is_int(b) ? tmpl_as_int(b) : (int64_t)y;
+    const int64_t i = tmpl_is_int(a) ? tmpl_as_int(a) : (int64_t)x,
+                  j = tmpl_is_int(b) ? tmpl_as_int(b) : (int64_t)y;
     return (i > j) - (i < j);
 }
 
@@ -149,7 +154,8 @@ ig_status tmpl_equal(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, bool
         return IG_OK;
     case TMPL_RANGE: {
         const tmpl_range *r = a->u.range, *s = b->u.range;
-        *out = r->n == s->n && (r->n == 0 || (r->start == s->start && (r->n == 1 || r->step == s->step)));
+        *out = r->n == s->n &&
+               (r->n == 0 || (r->start == s->start && (r->n == 1 || r->step == s->step)));
         return IG_OK;
     }
     default: /* identity */
@@ -160,7 +166,8 @@ ig_status tmpl_equal(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, bool
 
 /* ---- order ---- */
 
-static ig_status order_lists(tmpl_ctx *c, const tmpl_list *a, const tmpl_list *b, int *sign, bool *ordered) {
+static ig_status order_lists(tmpl_ctx *c, const tmpl_list *a, const tmpl_list *b, int *sign,
+                             bool *ordered) {
     for (size_t i = 0; i < a->n && i < b->n; i++) {
         bool same;
         IG_TRY(tmpl_equal(c, &a->items[i], &b->items[i], &same));
@@ -177,7 +184,8 @@ ig_status tmpl_fail_undefined(tmpl_ctx *c, const tmpl_value *v) {
     return tmpl_fail(c, IG_EARGUMENT, "'%.*s' is undefined", IG_STR_ARG(v->u.s));
 }
 
-ig_status tmpl_order(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, int *sign, bool *ordered) {
+ig_status tmpl_order(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, int *sign,
+                     bool *ordered) {
     *ordered = true;
     *sign = 0;
     IG_TRY(tmpl_charge(c, 0));
@@ -199,13 +207,14 @@ ig_status tmpl_order(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, int 
     }
     if (a->kind == TMPL_UNDEFINED || b->kind == TMPL_UNDEFINED)
         return tmpl_fail_undefined(c, a->kind == TMPL_UNDEFINED ? a : b);
-    return tmpl_fail(c, IG_EARGUMENT, "'<' not supported between instances of '%s' and '%s'", tmpl_type_name(a),
-                     tmpl_type_name(b));
+    return tmpl_fail(c, IG_EARGUMENT, "'<' not supported between instances of '%s' and '%s'",
+                     tmpl_type_name(a), tmpl_type_name(b));
 }
 
 /* ---- membership ---- */
 
-static ig_status contains_in_iterable(tmpl_ctx *c, const tmpl_value *item, const tmpl_value *in, bool *out) {
+static ig_status contains_in_iterable(tmpl_ctx *c, const tmpl_value *item, const tmpl_value *in,
+                                      bool *out) {
     tmpl_iter it;
     tmpl_value each;
     bool more;
@@ -222,7 +231,8 @@ static ig_status contains_in_iterable(tmpl_ctx *c, const tmpl_value *item, const
 ig_status tmpl_contains(tmpl_ctx *c, const tmpl_value *item, const tmpl_value *in, bool *out) {
     if (in->kind == TMPL_STR) {
         if (item->kind != TMPL_STR)
-            return tmpl_fail(c, IG_EARGUMENT, "'in <string>' requires string as left operand, not %s",
+            return tmpl_fail(c, IG_EARGUMENT,
+                             "'in <string>' requires string as left operand, not %s",
                              tmpl_type_name(item));
         *out = tmpl_find(in->u.s, item->u.s, 0) <= in->u.s.n;
         return tmpl_charge(c, in->u.s.n);
@@ -236,7 +246,8 @@ ig_status tmpl_contains(tmpl_ctx *c, const tmpl_value *item, const tmpl_value *i
     return contains_in_iterable(c, item, in, out);
 }
 
-ig_status tmpl_compare(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_value *b, bool *out) {
+ig_status tmpl_compare(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_value *b,
+                       bool *out) {
     int sign;
     bool ordered;
     switch (op) {
@@ -265,11 +276,13 @@ ig_status tmpl_compare(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_
 
 /* ---- arithmetic ---- */
 
-static const char *const OP_NAMES[] = {[TMPL_ADD] = "+",       [TMPL_SUB] = "-", [TMPL_MUL] = "*", [TMPL_DIV] = "/",
-                                       [TMPL_FLOORDIV] = "//", [TMPL_MOD] = "%", [TMPL_POW] = "**"};
+static const char *const OP_NAMES[] = {
+    [TMPL_ADD] = "+",       [TMPL_SUB] = "-", [TMPL_MUL] = "*", [TMPL_DIV] = "/",
+    [TMPL_FLOORDIV] = "//", [TMPL_MOD] = "%", [TMPL_POW] = "**"};
 
 static ig_status overflow(tmpl_ctx *c, tmpl_op op) {
-    return tmpl_fail(c, IG_ELIMIT, "integer result of '%s' does not fit 64 bits, larger ones are not supported",
+    return tmpl_fail(c, IG_ELIMIT,
+                     "integer result of '%s' does not fit 64 bits, larger ones are not supported",
                      OP_NAMES[op]);
 }
 
@@ -375,7 +388,8 @@ static ig_status reals(tmpl_ctx *c, tmpl_op op, double a, double b, tmpl_value *
     }
 }
 
-static ig_status add_strings(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, tmpl_value *out) {
+static ig_status add_strings(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b,
+                             tmpl_value *out) {
     ig_str x = a->u.s, y = b->u.s;
     *out = (tmpl_value){.kind = TMPL_STR, .markup = a->markup || b->markup};
     if (out->markup) {
@@ -401,8 +415,9 @@ static ig_status repeat(tmpl_ctx *c, const tmpl_value *v, int64_t times, tmpl_va
     const size_t n = times > 0 ? (size_t)times : 0;
     const size_t one = v->kind == TMPL_STR ? v->u.s.n : v->u.list->n * sizeof(tmpl_value);
     if (!ig_mul(n, one, &bytes) || bytes > IG_TEMPLATE_OUTPUT_MAX)
-        return tmpl_fail(c, IG_ELIMIT, "repeated %s is larger than %u bytes (IG_TEMPLATE_OUTPUT_MAX)", tmpl_type_name(v),
-                         IG_TEMPLATE_OUTPUT_MAX);
+        return tmpl_fail(c, IG_ELIMIT,
+                         "repeated %s is larger than %u bytes (IG_TEMPLATE_OUTPUT_MAX)",
+                         tmpl_type_name(v), IG_TEMPLATE_OUTPUT_MAX);
     IG_TRY(tmpl_charge(c, bytes));
     *out = *v;
     if (v->kind == TMPL_STR) {
@@ -425,7 +440,8 @@ static bool repeats(const tmpl_value *v) {
     return v->kind == TMPL_STR || v->kind == TMPL_LIST || v->kind == TMPL_TUPLE;
 }
 
-ig_status tmpl_binary(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_value *b, tmpl_value *out) {
+ig_status tmpl_binary(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_value *b,
+                      tmpl_value *out) {
     IG_TRY(tmpl_charge(c, 0));
     if (tmpl_is_int(a) && tmpl_is_int(b))
         return integers(c, op, tmpl_as_int(a), tmpl_as_int(b), out);
@@ -443,6 +459,6 @@ ig_status tmpl_binary(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_v
         return repeat(c, a, tmpl_as_int(b), out);
     if (op == TMPL_MUL && repeats(b) && tmpl_is_int(a))
         return repeat(c, b, tmpl_as_int(a), out);
-    return tmpl_fail(c, IG_EARGUMENT, "unsupported operand type(s) for %s: '%s' and '%s'", OP_NAMES[op],
-                     tmpl_type_name(a), tmpl_type_name(b));
+    return tmpl_fail(c, IG_EARGUMENT, "unsupported operand type(s) for %s: '%s' and '%s'",
+                     OP_NAMES[op], tmpl_type_name(a), tmpl_type_name(b));
 }

@@ -12,8 +12,8 @@ ig_status tmpl_fail_token(tmpl_parser *p, const tmpl_token *at, const char *form
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return ig_fail(p->err, IG_EFORMAT, "template line %u column %u: %s; correct the template", at->line, at->column,
-                   text);
+    return ig_fail(p->err, IG_EFORMAT, "template line %u column %u: %s; correct the template",
+                   at->line, at->column, text);
 }
 
 const char *tmpl_token_name(const tmpl_token *token, char text[64]) {
@@ -63,14 +63,16 @@ bool tmpl_at_name(const tmpl_parser *p, const char *name) {
 ig_status tmpl_expect_op(tmpl_parser *p, const char *op) {
     char text[64];
     if (!tmpl_at_op(p, op))
-        return tmpl_fail_token(p, &p->token, "expected '%s', got %s", op, tmpl_token_name(&p->token, text));
+        return tmpl_fail_token(p, &p->token, "expected '%s', got %s", op,
+                               tmpl_token_name(&p->token, text));
     return tmpl_advance(p);
 }
 
 ig_status tmpl_expect_name(tmpl_parser *p, ig_str *name) {
     char text[64];
     if (p->token.kind != TMPL_T_NAME)
-        return tmpl_fail_token(p, &p->token, "expected a name, got %s", tmpl_token_name(&p->token, text));
+        return tmpl_fail_token(p, &p->token, "expected a name, got %s",
+                               tmpl_token_name(&p->token, text));
     *name = p->token.text;
     return tmpl_advance(p);
 }
@@ -78,7 +80,8 @@ ig_status tmpl_expect_name(tmpl_parser *p, ig_str *name) {
 static ig_status expect_word(tmpl_parser *p, const char *word) {
     char text[64];
     if (!tmpl_at_name(p, word))
-        return tmpl_fail_token(p, &p->token, "expected '%s', got %s", word, tmpl_token_name(&p->token, text));
+        return tmpl_fail_token(p, &p->token, "expected '%s', got %s", word,
+                               tmpl_token_name(&p->token, text));
     return tmpl_advance(p);
 }
 
@@ -91,7 +94,8 @@ static ig_status expect_kind(tmpl_parser *p, tmpl_token_kind kind) {
     return tmpl_advance(p);
 }
 
-ig_status tmpl_new_node(tmpl_parser *p, tmpl_node_kind kind, const tmpl_token *at, tmpl_node **out) {
+ig_status tmpl_new_node(tmpl_parser *p, tmpl_node_kind kind, const tmpl_token *at,
+                        tmpl_node **out) {
     IG_TRY(ig_arena_new(p->arena, 1, sizeof **out, out, p->err));
     (*out)->kind = (uint8_t)kind;
     (*out)->line = at->line;
@@ -109,8 +113,9 @@ static uint16_t highest(const tmpl_node *list) {
 
 static ig_status too_deep(tmpl_parser *p, uint32_t line, uint32_t column) {
     return ig_fail(p->err, IG_ELIMIT,
-                   "template line %u column %u: nested deeper than %u (IG_TEMPLATE_DEPTH_MAX); simplify the template", line,
-                   column, IG_TEMPLATE_DEPTH_MAX);
+                   "template line %u column %u: nested deeper than %u (IG_TEMPLATE_DEPTH_MAX); "
+                   "simplify the template",
+                   line, column, IG_TEMPLATE_DEPTH_MAX);
 }
 
 ig_status tmpl_seal(tmpl_parser *p, tmpl_node *node) {
@@ -224,7 +229,8 @@ static ig_status parse_signature(tmpl_parser *p, tmpl_node *node) {
         IG_TRY(tmpl_expect_name(p, &param->name));
         for (const tmpl_node *other = node->params; other; other = other->next) {
             if (ig_str_eq(other->name, param->name))
-                return tmpl_fail_token(p, &p->token, "duplicate parameter '%.*s'", IG_STR_ARG(param->name));
+                return tmpl_fail_token(p, &p->token, "duplicate parameter '%.*s'",
+                                       IG_STR_ARG(param->name));
         }
         if (tmpl_at_op(p, "=")) {
             IG_TRY(tmpl_advance(p));
@@ -293,7 +299,8 @@ static ig_status parse_with(tmpl_parser *p, tmpl_node *node) {
     return parse_block_until(p, "endwith", &node->list);
 }
 
-/* `{% print a, b %}` is an output per expression; the first is this node, the others hang on it as a list. */
+/* `{% print a, b %}` is an output per expression; the first is this node, the others hang on it as
+ * a list. */
 static ig_status parse_print(tmpl_parser *p, tmpl_node *node) {
     tmpl_node **tail = &node->list;
     for (bool more = false; p->token.kind != TMPL_T_BLOCK_END; more = true) {
@@ -318,7 +325,8 @@ static ig_status parse_jump(tmpl_parser *p, tmpl_node *node) {
 
 static ig_status parse_unsupported(tmpl_parser *p, tmpl_node *node) {
     const tmpl_token at = {.line = node->line, .column = node->column};
-    return tmpl_fail_token(p, &at, "tag '%.*s' is not supported, chat templates have no loader", IG_STR_ARG(node->name));
+    return tmpl_fail_token(p, &at, "tag '%.*s' is not supported, chat templates have no loader",
+                           IG_STR_ARG(node->name));
 }
 
 static const struct tag {
@@ -354,7 +362,8 @@ static ig_status parse_statement(tmpl_parser *p, tmpl_node **out) {
     while (i < IG_COUNT(TAGS) && !ig_str_is(at.text, TAGS[i].name))
         i++;
     if (i == IG_COUNT(TAGS))
-        return tmpl_fail_token(p, &at, "Encountered unknown tag '%.*s' (or it does not belong here)",
+        return tmpl_fail_token(p, &at,
+                               "Encountered unknown tag '%.*s' (or it does not belong here)",
                                IG_STR_ARG(at.text));
     IG_TRY(tmpl_new_node(p, TAGS[i].kind, &at, out));
     (*out)->name = at.text;
@@ -385,7 +394,8 @@ static ig_status parse_body(tmpl_parser *p, const end_words *ends, tmpl_node **l
         if (p->token.kind == TMPL_T_EOF) {
             if (!ends)
                 return IG_OK;
-            return tmpl_fail_token(p, &p->token, "Unexpected end of template, a tag '%s' is missing", ends->words[0]);
+            return tmpl_fail_token(
+                p, &p->token, "Unexpected end of template, a tag '%s' is missing", ends->words[0]);
         }
         if (p->token.kind == TMPL_T_DATA) {
             IG_TRY(tmpl_new_node(p, TMPL_N_TEXT, &p->token, &node));

@@ -1,7 +1,8 @@
-/* tmpl_scope.c: gives every name its slot before anything runs, with the visibility rules of Jinja's id tracking: which
- * names a scope has is decided by its whole text, a name set anywhere in it hides the outer one from its start.
- * Each scope is analysed (which names, how loaded on entry), then bound (name nodes get their slots, inner scopes are
- * visited). Linear in the tree except that scopes nest. */
+/* tmpl_scope.c: gives every name its slot before anything runs, with the visibility rules of
+ * Jinja's id tracking: which names a scope has is decided by its whole text, a name set anywhere in
+ * it hides the outer one from its start. Each scope is analysed (which names, how loaded on entry),
+ * then bound (name nodes get their slots, inner scopes are visited). Linear in the tree except that
+ * scopes nest. */
 #include "template/template_int.h"
 
 typedef struct symbol {
@@ -260,9 +261,10 @@ static ig_status inner_unit(binder *b, symbols *parent, symbols *out, tmpl_unit 
     return IG_OK;
 }
 
-static ig_status fail_node(binder *b, const tmpl_node *node, ig_status code, const char *what, ig_str name) {
-    return ig_fail(b->err, code, "template line %u column %u: %s '%.*s'; correct the template", node->line, node->column,
-                   what, IG_STR_ARG(name));
+static ig_status fail_node(binder *b, const tmpl_node *node, ig_status code, const char *what,
+                           ig_str name) {
+    return ig_fail(b->err, code, "template line %u column %u: %s '%.*s'; correct the template",
+                   node->line, node->column, what, IG_STR_ARG(name));
 }
 
 static ig_status bind_name(binder *b, symbols *in, ig_str name, tmpl_node *node, tmpl_ref *ref) {
@@ -279,13 +281,14 @@ static ig_status bind_expression(binder *b, symbols *in, tmpl_node *node, bool s
         return IG_OK;
     if (node->kind == TMPL_N_NAME || node->kind == TMPL_N_NSREF) {
         if (node->store && b->in_for && node->kind == TMPL_N_NAME && ig_str_is(node->name, "loop"))
-            return fail_node(b, node, IG_EFORMAT, "can't assign to the special variable", node->name);
+            return fail_node(b, node, IG_EFORMAT, "can't assign to the special variable",
+                             node->name);
         return bind_name(b, in, node->name, node, &node->ref);
     }
     const bool is_filter = node->kind == TMPL_N_FILTER;
     if ((is_filter || node->kind == TMPL_N_TEST) && !soft && !(node->row && node->row->call))
         return fail_node(b, node, node->row ? IG_EUNSUPPORTED : IG_EFORMAT,
-                         node->row ? "not supported:"
+                         node->row   ? "not supported:"
                          : is_filter ? "no filter named"
                                      : "no test named",
                          node->name);
@@ -298,8 +301,10 @@ static ig_status bind_expression(binder *b, symbols *in, tmpl_node *node, bool s
     return IG_OK;
 }
 
-/* Whether the subtree loads one of the names not stored before in it; sets the bits of those it does. */
-static void find_special(const tmpl_node *node, const char *const *names, size_t n, unsigned *gone, unsigned *found) {
+/* Whether the subtree loads one of the names not stored before in it; sets the bits of those it
+ * does. */
+static void find_special(const tmpl_node *node, const char *const *names, size_t n, unsigned *gone,
+                         unsigned *found) {
     for (; node; node = node->next) {
         bool is_name = node->kind == TMPL_N_NAME || node->kind == TMPL_N_PARAM;
         for (size_t i = 0; is_name && i < n; i++) {
@@ -310,7 +315,8 @@ static void find_special(const tmpl_node *node, const char *const *names, size_t
             else
                 *gone |= 1u << i;
         }
-        const tmpl_node *const children[] = {node->a, node->b, node->c, node->params, node->list, node->other};
+        const tmpl_node *const children[] = {node->a,      node->b,    node->c,
+                                             node->params, node->list, node->other};
         for (size_t i = 0; i < IG_COUNT(children); i++)
             find_special(children[i], names, n, gone, found);
     }
@@ -328,8 +334,9 @@ static ig_status clone_target(binder *b, const tmpl_node *from, tmpl_node **out)
     return IG_OK;
 }
 
-/* Body, test and else part are scopes of their own; the iterable belongs outside. A recursive loop is a unit. The test
- * has its own copy of the target (in params), because it runs ahead of the body. */
+/* Body, test and else part are scopes of their own; the iterable belongs outside. A recursive loop
+ * is a unit. The test has its own copy of the target (in params), because it runs ahead of the
+ * body. */
 static ig_status bind_for(binder *b, symbols *in, tmpl_node *node, bool soft) {
     static const char *const LOOP[] = {"loop"};
     unsigned gone = 0, found = 0;
@@ -377,8 +384,9 @@ static ig_status bind_function(binder *b, symbols *in, tmpl_node *node) {
         IG_TRY(declare(b, &body, param->name));
         bool is_caller = ig_str_is(param->name, "caller");
         if (is_caller && (found & 1) && !param->a)
-            return fail_node(b, param, IG_EFORMAT, "the special argument must be omitted or be given a default:",
-                             param->name);
+            return fail_node(
+                b, param, IG_EFORMAT,
+                "the special argument must be omitted or be given a default:", param->name);
         for (size_t i = 0; i < IG_COUNT(SPECIAL); i++)
             found &= ig_str_is(param->name, SPECIAL[i]) ? ~(1u << i) : ~0u;
     }

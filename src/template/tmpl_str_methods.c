@@ -1,17 +1,20 @@
-/* tmpl_str_methods.c: the methods of strings. What returns a part of the string or a changed copy keeps its markup. */
+/* tmpl_str_methods.c: the methods of strings. What returns a part of the string or a changed copy
+ * keeps its markup. */
 #include "template/template_int.h"
 
 #include "utf/utf.h"
 
-#define METHOD(name) static ig_status name(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out)
+#define METHOD(name)                                                                               \
+    static ig_status name(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out)
 
 static void put_part(const tmpl_value *self, ig_str s, tmpl_value *out) {
     *out = (tmpl_value){.kind = TMPL_STR, .markup = self->markup, .u.s = s};
 }
 
-/* The part of s between the optional code point bounds; *offset is where it begins, in code points. */
-static ig_status window(tmpl_ctx *c, const tmpl_value *self, const tmpl_value *start, const tmpl_value *end, ig_str *out,
-                        size_t *offset) {
+/* The part of s between the optional code point bounds; *offset is where it begins, in code points.
+ */
+static ig_status window(tmpl_ctx *c, const tmpl_value *self, const tmpl_value *start,
+                        const tmpl_value *end, ig_str *out, size_t *offset) {
     const tmpl_value step = {0};
     tmpl_value part;
     *out = self->u.s;
@@ -135,8 +138,11 @@ static ig_status pad(tmpl_ctx *c, const tmpl_value *a, int where, tmpl_value *ou
         return tmpl_fail(c, IG_EARGUMENT, "The fill character must be exactly one character long");
     const size_t blanks = width > 0 && (uint64_t)width > have ? (size_t)width - have : 0;
     if (blanks > IG_TEMPLATE_OUTPUT_MAX)
-        return tmpl_fail(c, IG_ELIMIT, "padding to %lld is too wide (IG_TEMPLATE_OUTPUT_MAX)", (long long)width);
-    const size_t before = where < 0 ? 0 : where > 0 ? blanks : blanks / 2 + (blanks & (size_t)width & 1);
+        return tmpl_fail(c, IG_ELIMIT, "padding to %lld is too wide (IG_TEMPLATE_OUTPUT_MAX)",
+                         (long long)width);
+    const size_t before = where < 0   ? 0
+                          : where > 0 ? blanks
+                                      : blanks / 2 + (blanks & (size_t)width & 1);
     for (size_t i = 0; i <= blanks; i++) {
         if (i == before)
             IG_TRY(tmpl_put(c, a[0].u.s));
@@ -169,7 +175,8 @@ METHOD(str_zfill) {
         s = (ig_str){s.p + 1, s.n - 1};
     }
     if (width > (int64_t)IG_TEMPLATE_OUTPUT_MAX)
-        return tmpl_fail(c, IG_ELIMIT, "zfill to %lld is too wide (IG_TEMPLATE_OUTPUT_MAX)", (long long)width);
+        return tmpl_fail(c, IG_ELIMIT, "zfill to %lld is too wide (IG_TEMPLATE_OUTPUT_MAX)",
+                         (long long)width);
     if (width > (int64_t)have)
         IG_TRY(tmpl_put_fill(c, '0', (size_t)width - have));
     IG_TRY(tmpl_put(c, s));
@@ -183,7 +190,8 @@ METHOD(str_expandtabs) {
     (void)args;
     IG_TRY(tmpl_arg_int(c, &a[1], 8, &size));
     if (size > 4096)
-        return tmpl_fail(c, IG_ELIMIT, "expandtabs(%lld) is too wide; use at most 4096", (long long)size);
+        return tmpl_fail(c, IG_ELIMIT, "expandtabs(%lld) is too wide; use at most 4096",
+                         (long long)size);
     for (size_t i = 0; i < a[0].u.s.n; i++) {
         const char b = a[0].u.s.p[i];
         if (b == '\t') {
@@ -318,7 +326,8 @@ METHOD(str_replace) {
 
 /* ---- splitting and joining ---- */
 
-static ig_status add_part(tmpl_ctx *c, const tmpl_value *self, tmpl_list *list, size_t from, size_t to) {
+static ig_status add_part(tmpl_ctx *c, const tmpl_value *self, tmpl_list *list, size_t from,
+                          size_t to) {
     tmpl_value part;
     put_part(self, (ig_str){self->u.s.p + from, to - from}, &part);
     return tmpl_list_add(c, list, &part);
@@ -348,7 +357,8 @@ static ig_status split_blanks(tmpl_ctx *c, const tmpl_value *self, int64_t max, 
     }
 }
 
-static ig_status split_blanks_right(tmpl_ctx *c, const tmpl_value *self, int64_t max, tmpl_list *list) {
+static ig_status split_blanks_right(tmpl_ctx *c, const tmpl_value *self, int64_t max,
+                                    tmpl_list *list) {
     ig_str s = self->u.s;
     for (size_t end = s.n;; max -= max > 0) {
         ig_str rest = tmpl_strip((ig_str){s.p, end}, NULL, false, true);
@@ -374,7 +384,8 @@ static ig_status split_blanks_right(tmpl_ctx *c, const tmpl_value *self, int64_t
     }
 }
 
-static ig_status split_sep(tmpl_ctx *c, const tmpl_value *self, ig_str sep, int64_t max, tmpl_list *list) {
+static ig_status split_sep(tmpl_ctx *c, const tmpl_value *self, ig_str sep, int64_t max,
+                           tmpl_list *list) {
     size_t start = 0;
     for (; max != 0; max -= max > 0) {
         size_t hit = tmpl_find(self->u.s, sep, start);
@@ -386,7 +397,8 @@ static ig_status split_sep(tmpl_ctx *c, const tmpl_value *self, ig_str sep, int6
     return add_part(c, self, list, start, self->u.s.n);
 }
 
-static ig_status split_sep_right(tmpl_ctx *c, const tmpl_value *self, ig_str sep, int64_t max, tmpl_list *list) {
+static ig_status split_sep_right(tmpl_ctx *c, const tmpl_value *self, ig_str sep, int64_t max,
+                                 tmpl_list *list) {
     size_t end = self->u.s.n;
     for (size_t at = end; max != 0 && at >= sep.n;) {
         if (memcmp(self->u.s.p + at - sep.n, sep.p, sep.n) != 0) {
@@ -493,8 +505,8 @@ METHOD(str_join) {
     for (size_t i = 0; i < parts->n; i++) {
         item = parts->items[i];
         if (item.kind != TMPL_STR && !a[0].markup)
-            return tmpl_fail(c, IG_EARGUMENT, "sequence item %zu: expected str instance, %s found", i,
-                             tmpl_type_name(&item));
+            return tmpl_fail(c, IG_EARGUMENT, "sequence item %zu: expected str instance, %s found",
+                             i, tmpl_type_name(&item));
         if (i)
             IG_TRY(tmpl_put(c, a[0].u.s));
         ig_str s = item.u.s;

@@ -1,5 +1,5 @@
-/* tmpl_string.c: strings by code point, as Python's str sees them: blanks, lines, stripping, searching, case, numbers
- * from text. */
+/* tmpl_string.c: strings by code point, as Python's str sees them: blanks, lines, stripping,
+ * searching, case, numbers from text. */
 #include "template/template_int.h"
 
 #include <errno.h>
@@ -19,17 +19,20 @@ size_t tmpl_cp(ig_str s, size_t at, uint32_t *cp) {
 }
 
 bool tmpl_is_space(uint32_t cp) {
-    return (cp >= 0x09 && cp <= 0x0D) || (cp >= 0x1C && cp <= 0x20) || cp == 0x85 || cp == 0xA0 || cp == 0x1680 ||
-           (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x202F || cp == 0x205F || cp == 0x3000;
+    return (cp >= 0x09 && cp <= 0x0D) || (cp >= 0x1C && cp <= 0x20) || cp == 0x85 || cp == 0xA0 ||
+           cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 ||
+           cp == 0x202F || cp == 0x205F || cp == 0x3000;
 }
 
 bool tmpl_is_line_end(uint32_t cp) {
-    return (cp >= 0x0A && cp <= 0x0D) || (cp >= 0x1C && cp <= 0x1E) || cp == 0x85 || cp == 0x2028 || cp == 0x2029;
+    return (cp >= 0x0A && cp <= 0x0D) || (cp >= 0x1C && cp <= 0x1E) || cp == 0x85 || cp == 0x2028 ||
+           cp == 0x2029;
 }
 
 bool tmpl_is_word(uint32_t cp) {
     if (cp < 0x80)
-        return (cp >= '0' && cp <= '9') || (cp >= 'A' && cp <= 'Z') || (cp >= 'a' && cp <= 'z') || cp == '_';
+        return (cp >= '0' && cp <= '9') || (cp >= 'A' && cp <= 'Z') || (cp >= 'a' && cp <= 'z') ||
+               cp == '_';
     return ig_utf_class_of(cp) & (IG_UTF_LETTER | IG_UTF_NUMBER);
 }
 
@@ -114,7 +117,8 @@ static size_t find_long(ig_str s, ig_str needle, size_t from) {
     }
 }
 
-/* Offset of the first hit at or after `from`. Short needles by memchr on their first byte, which is quick and bounded. */
+/* Offset of the first hit at or after `from`. Short needles by memchr on their first byte, which is
+ * quick and bounded. */
 size_t tmpl_find(ig_str s, ig_str needle, size_t from) {
     if (needle.n == 0)
         return from <= s.n ? from : s.n + 1;
@@ -143,7 +147,8 @@ ig_status tmpl_put_case(tmpl_ctx *c, ig_str s, bool upper) {
         to = upper ? ig_utf_upper(cp) : ig_utf_lower(cp);
         if (to != cp) {
             IG_TRY(tmpl_put(c, (ig_str){s.p + start, i - start}));
-            IG_TRY(tmpl_put(c, upper && cp == 0xDF ? IG_STR("SS") : (ig_str){bytes, ig_utf8_encode(to, bytes)}));
+            IG_TRY(tmpl_put(c, upper && cp == 0xDF ? IG_STR("SS")
+                                                   : (ig_str){bytes, ig_utf8_encode(to, bytes)}));
             start = i + n;
         }
         i += n;
@@ -207,7 +212,10 @@ ig_status tmpl_put_replaced(tmpl_ctx *c, ig_str s, ig_str old, ig_str fresh, int
 }
 
 static int digit_of(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'z' ? c - 'a' + 10 : c >= 'A' && c <= 'Z' ? c - 'A' + 10 : 99;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 10
+           : c >= 'A' && c <= 'Z' ? c - 'A' + 10
+                                  : 99;
 }
 
 /* The prefix 0x, 0o, 0b of `base` (0 = any of them); returns its length. */

@@ -1,27 +1,28 @@
 /* tmpl_tests.c: what may stand after `is`. */
 #include "template/template_int.h"
 
-
-#define TEST(name) static ig_status name(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out)
+#define TEST(name)                                                                                 \
+    static ig_status name(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args, tmpl_value *out)
 
 /* Tests that only look at the kind: a set of kinds as bits. */
 #define BIT(kind) (1u << (kind))
-#define KINDS_CALLABLE                                                                                    \
-    (BIT(TMPL_MACRO) | BIT(TMPL_METHOD) | BIT(TMPL_FUNCTION) | BIT(TMPL_LOOP) | BIT(TMPL_JOINER) |       \
+#define KINDS_CALLABLE                                                                             \
+    (BIT(TMPL_MACRO) | BIT(TMPL_METHOD) | BIT(TMPL_FUNCTION) | BIT(TMPL_LOOP) | BIT(TMPL_JOINER) | \
      BIT(TMPL_UNDEFINED))
-#define KINDS_SEQUENCE \
-    (BIT(TMPL_STR) | BIT(TMPL_LIST) | BIT(TMPL_TUPLE) | BIT(TMPL_DICT) | BIT(TMPL_RANGE) | BIT(TMPL_UNDEFINED))
+#define KINDS_SEQUENCE                                                                             \
+    (BIT(TMPL_STR) | BIT(TMPL_LIST) | BIT(TMPL_TUPLE) | BIT(TMPL_DICT) | BIT(TMPL_RANGE) |         \
+     BIT(TMPL_UNDEFINED))
 #define KINDS_ITERABLE (KINDS_SEQUENCE | BIT(TMPL_VIEW) | BIT(TMPL_ITER) | BIT(TMPL_LOOP))
 
 static ig_status kind_in(const tmpl_value *v, unsigned kinds, tmpl_value *out) {
     *out = tmpl_bool(kinds >> v->kind & 1);
     return IG_OK;
 }
-#define KIND_TEST(name, kinds) \
-    TEST(name) {               \
-        (void)c;               \
-        (void)args;            \
-        return kind_in(a, (kinds), out); \
+#define KIND_TEST(name, kinds)                                                                     \
+    TEST(name) {                                                                                   \
+        (void)c;                                                                                   \
+        (void)args;                                                                                \
+        return kind_in(a, (kinds), out);                                                           \
     }
 KIND_TEST(is_undefined, BIT(TMPL_UNDEFINED))
 KIND_TEST(is_defined, ~BIT(TMPL_UNDEFINED))
@@ -58,7 +59,8 @@ TEST(is_escaped) {
 }
 
 /* v % by == want */
-static ig_status remainder_is(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *by, int64_t want, tmpl_value *out) {
+static ig_status remainder_is(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *by, int64_t want,
+                              tmpl_value *out) {
     const tmpl_value expected = tmpl_int(want);
     tmpl_value rest;
     bool same;
@@ -87,7 +89,8 @@ static ig_status by_method(tmpl_ctx *c, const tmpl_value *v, const char *name, t
     tmpl_value text = {.kind = TMPL_STR};
     const tmpl_args none = {0};
     IG_TRY(tmpl_to_str(c, v, &text.u.s));
-    return tmpl_call_row(c, tmpl_find_method(TMPL_STR, ig_str_of(name), &unsafe), &text, &none, out);
+    return tmpl_call_row(c, tmpl_find_method(TMPL_STR, ig_str_of(name), &unsafe), &text, &none,
+                         out);
 }
 TEST(is_lower) {
     (void)args;
@@ -122,10 +125,10 @@ static ig_status compare(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, tmpl_valu
     *out = tmpl_bool(yes);
     return IG_OK;
 }
-#define COMPARE_TEST(name, op)           \
-    TEST(name) {                         \
-        (void)args;                      \
-        return compare(c, (op), a, out); \
+#define COMPARE_TEST(name, op)                                                                     \
+    TEST(name) {                                                                                   \
+        (void)args;                                                                                \
+        return compare(c, (op), a, out);                                                           \
     }
 COMPARE_TEST(is_eq, TMPL_EQ)
 COMPARE_TEST(is_ne, TMPL_NE)

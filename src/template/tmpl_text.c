@@ -1,5 +1,5 @@
-/* tmpl_text.c: values as text: str(), repr(), json.dumps, HTML escaping; and strings built from text. Everything is
- * appended to c->out, which serves as the stack of all captures. */
+/* tmpl_text.c: values as text: str(), repr(), json.dumps, HTML escaping; and strings built from
+ * text. Everything is appended to c->out, which serves as the stack of all captures. */
 #include "template/template_int.h"
 
 #include <math.h>
@@ -12,7 +12,8 @@
 
 ig_status tmpl_put(tmpl_ctx *c, ig_str s) {
     if (s.n > IG_TEMPLATE_OUTPUT_MAX - c->out.n)
-        return tmpl_fail(c, IG_ELIMIT, "output longer than %u bytes (IG_TEMPLATE_OUTPUT_MAX)", IG_TEMPLATE_OUTPUT_MAX);
+        return tmpl_fail(c, IG_ELIMIT, "output longer than %u bytes (IG_TEMPLATE_OUTPUT_MAX)",
+                         IG_TEMPLATE_OUTPUT_MAX);
     IG_TRY(tmpl_charge(c, s.n));
     return ig_buf_add_str(&c->out, s, c->err);
 }
@@ -57,7 +58,8 @@ ig_status tmpl_concat(tmpl_ctx *c, ig_str a, ig_str b, ig_str *out) {
         return IG_OK;
     }
     if (!ig_add(a.n, b.n, &n) || n > IG_TEMPLATE_OUTPUT_MAX)
-        return tmpl_fail(c, IG_ELIMIT, "string longer than %u bytes (IG_TEMPLATE_OUTPUT_MAX)", IG_TEMPLATE_OUTPUT_MAX);
+        return tmpl_fail(c, IG_ELIMIT, "string longer than %u bytes (IG_TEMPLATE_OUTPUT_MAX)",
+                         IG_TEMPLATE_OUTPUT_MAX);
     IG_TRY(tmpl_charge(c, n));
     cap = n + n / 2 + 32;
     char *p;
@@ -115,7 +117,8 @@ ig_status tmpl_escape(tmpl_ctx *c, const tmpl_value *v, ig_str *out) {
 
 static ig_status enter_value(tmpl_ctx *c) {
     if (++c->depth > IG_TEMPLATE_STACK_MAX)
-        return tmpl_fail(c, IG_ELIMIT, "value nested deeper than %u (IG_TEMPLATE_STACK_MAX)", IG_TEMPLATE_STACK_MAX);
+        return tmpl_fail(c, IG_ELIMIT, "value nested deeper than %u (IG_TEMPLATE_STACK_MAX)",
+                         IG_TEMPLATE_STACK_MAX);
     return tmpl_charge(c, 0);
 }
 
@@ -123,7 +126,8 @@ static ig_status enter_value(tmpl_ctx *c) {
 static ig_status put_hex(tmpl_ctx *c, char letter, unsigned value) {
     char text[24];
     int width = letter == 'x' ? 2 : letter == 'u' ? 4 : 8;
-    return tmpl_put(c, (ig_str){text, (size_t)snprintf(text, sizeof text, "\\%c%0*x", letter, width, value)});
+    return tmpl_put(
+        c, (ig_str){text, (size_t)snprintf(text, sizeof text, "\\%c%0*x", letter, width, value)});
 }
 
 static ig_status put_repr_cp(tmpl_ctx *c, ig_str bytes, uint32_t cp, char quote) {
@@ -141,7 +145,8 @@ static ig_status put_repr_cp(tmpl_ctx *c, ig_str bytes, uint32_t cp, char quote)
 }
 
 static ig_status put_repr_str(tmpl_ctx *c, ig_str s) {
-    const bool has_single = memchr(s.n ? s.p : "", '\'', s.n), has_double = memchr(s.n ? s.p : "", '"', s.n);
+    const bool has_single = memchr(s.n ? s.p : "", '\'', s.n),
+               has_double = memchr(s.n ? s.p : "", '"', s.n);
     const char quote = has_single && !has_double ? '"' : '\'';
     IG_TRY(tmpl_put(c, (ig_str){&quote, 1}));
     for (size_t i = 0; i < s.n;) {
@@ -153,7 +158,8 @@ static ig_status put_repr_str(tmpl_ctx *c, ig_str s) {
     return tmpl_put(c, (ig_str){&quote, 1});
 }
 
-static ig_status put_repr_items(tmpl_ctx *c, const tmpl_list *list, const char *open, const char *close) {
+static ig_status put_repr_items(tmpl_ctx *c, const tmpl_list *list, const char *open,
+                                const char *close) {
     IG_TRY(tmpl_put(c, ig_str_of(open)));
     for (size_t i = 0; i < list->n; i++) {
         if (i)
@@ -219,7 +225,8 @@ static ig_status put_repr_object(tmpl_ctx *c, const tmpl_value *v) {
             IG_TRY(tmpl_put(c, IG_STR("anonymous")));
         return tmpl_put(c, IG_STR(">"));
     default: /* Python prints an address here */
-        return tmpl_fail(c, IG_EUNSUPPORTED, "printing a %s object is not supported; use |list or call it",
+        return tmpl_fail(c, IG_EUNSUPPORTED,
+                         "printing a %s object is not supported; use |list or call it",
                          tmpl_type_name(v));
     }
 }
@@ -306,9 +313,12 @@ static ig_status put_json_scalar(tmpl_ctx *c, const tmpl_value *v) {
     case TMPL_REAL:
         if (isfinite(v->u.d))
             return put_real(c, v->u.d);
-        return tmpl_put(c, isnan(v->u.d) ? IG_STR("NaN") : v->u.d > 0 ? IG_STR("Infinity") : IG_STR("-Infinity"));
+        return tmpl_put(c, isnan(v->u.d) ? IG_STR("NaN")
+                           : v->u.d > 0  ? IG_STR("Infinity")
+                                         : IG_STR("-Infinity"));
     default:
-        return tmpl_fail(c, IG_EARGUMENT, "Object of type %s is not JSON serializable", tmpl_type_name(v));
+        return tmpl_fail(c, IG_EARGUMENT, "Object of type %s is not JSON serializable",
+                         tmpl_type_name(v));
     }
 }
 
@@ -325,7 +335,8 @@ static ig_status put_json_key(tmpl_ctx *c, const tmpl_value *key, const json_put
     if (key->kind == TMPL_STR)
         return put_json_str(c, key->u.s, j->style->ensure_ascii);
     if (key->kind > TMPL_STR || key->kind == TMPL_UNDEFINED)
-        return tmpl_fail(c, IG_EARGUMENT, "keys must be str, int, float, bool or None, not %s", tmpl_type_name(key));
+        return tmpl_fail(c, IG_EARGUMENT, "keys must be str, int, float, bool or None, not %s",
+                         tmpl_type_name(key));
     IG_TRY(tmpl_put(c, IG_STR("\"")));
     IG_TRY(put_json_scalar(c, key));
     return tmpl_put(c, IG_STR("\""));
@@ -347,7 +358,8 @@ static ig_status put_json_list(tmpl_ctx *c, const tmpl_list *list, json_put *j) 
     return tmpl_put(c, IG_STR("]"));
 }
 
-/* Entries by key; insertion sort is enough for the few keys of an object, larger ones are charged for it. */
+/* Entries by key; insertion sort is enough for the few keys of an object, larger ones are charged
+ * for it. */
 static ig_status sorted_entries(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_entry ***out) {
     IG_TRY(ig_arena_new(&c->arena, dict->n, sizeof **out, out, c->err));
     for (size_t i = 0; i < dict->n; i++) {

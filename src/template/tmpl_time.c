@@ -1,22 +1,26 @@
-/* tmpl_time.c: strftime over a local wall time given in seconds, C locale, no zone (datetime.now() has none). */
+/* tmpl_time.c: strftime over a local wall time given in seconds, C locale, no zone (datetime.now()
+ * has none). */
 #define _POSIX_C_SOURCE 200809L /* localtime_r */
 #include "template/template_int.h"
 
 #include <stdio.h>
 #include <time.h>
 
-static const char *const DAYS[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
-static const char *const MONTHS[] = {"January", "February", "March",     "April",   "May",      "June",
-                                     "July",    "August",   "September", "October", "November", "December"};
+static const char *const DAYS[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                   "Thursday", "Friday", "Saturday"};
+static const char *const MONTHS[] = {"January",   "February", "March",    "April",
+                                     "May",       "June",     "July",     "August",
+                                     "September", "October",  "November", "December"};
 
 typedef struct date {
     int64_t year;
-    int month, day, hour, minute, second, week_day, year_day; /* month 1.., week_day 0 = Sunday, year_day 0.. */
+    int month, day, hour, minute, second, week_day,
+        year_day; /* month 1.., week_day 0 = Sunday, year_day 0.. */
     int64_t epoch;
 } date;
 
-/* Days since 1970 of a civil date and back: years begin in March, 400-year eras. H. Hinnant, "chrono-compatible
- * low-level date algorithms". */
+/* Days since 1970 of a civil date and back: years begin in March, 400-year eras. H. Hinnant,
+ * "chrono-compatible low-level date algorithms". */
 static int64_t days_from_civil(int64_t y, int m, int d) {
     y -= m <= 2;
     int64_t era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
@@ -54,7 +58,7 @@ static int iso_week(const date *d, int64_t *year) {
 
 static ig_status put_number(tmpl_ctx *c, int64_t n, int width, char pad) {
     char text[32];
-    int length = pad == '\0' ? snprintf(text, sizeof text, "%lld", (long long)n)
+    int length = pad == '\0'  ? snprintf(text, sizeof text, "%lld", (long long)n)
                  : pad == ' ' ? snprintf(text, sizeof text, "%*lld", width, (long long)n)
                               : snprintf(text, sizeof text, "%0*lld", width, (long long)n);
     return tmpl_put(c, (ig_str){text, (size_t)length});
@@ -161,7 +165,8 @@ static ig_status put_one(tmpl_ctx *c, const date *d, char f, char flag) {
     case 'Z':
         return IG_OK;
     default:
-        return tmpl_fail(c, IG_EUNSUPPORTED, "strftime format '%%%c' is not supported; use one of C99's", f);
+        return tmpl_fail(c, IG_EUNSUPPORTED,
+                         "strftime format '%%%c' is not supported; use one of C99's", f);
     }
 }
 
@@ -198,6 +203,6 @@ int64_t tmpl_local_now(void) {
     struct tm tm;
     if (now == (time_t)-1 || !localtime_r(&now, &tm))
         return 0;
-    return days_from_civil((int64_t)tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday) * 86400 + tm.tm_hour * 3600 +
-           tm.tm_min * 60 + tm.tm_sec;
+    return days_from_civil((int64_t)tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday) * 86400 +
+           tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec;
 }

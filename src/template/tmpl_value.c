@@ -117,8 +117,9 @@ ig_status tmpl_iter_next(tmpl_ctx *c, tmpl_iter *it, tmpl_value *out, bool *more
         }
         return IG_OK;
     case TMPL_ITER:
-        return tmpl_iter_next(c, v->u.iter, out, more); /* one level: an iterator's source is a list */
-    default: /* undefined is empty */
+        return tmpl_iter_next(c, v->u.iter, out,
+                              more); /* one level: an iterator's source is a list */
+    default:                         /* undefined is empty */
         return IG_OK;
     }
 }
@@ -164,7 +165,8 @@ static ig_status hash_value(tmpl_ctx *c, const tmpl_value *v, uint64_t *out) {
     case TMPL_TUPLE:
         *out = c->seed + v->u.list->n;
         if (++c->depth > IG_TEMPLATE_STACK_MAX)
-            return tmpl_fail(c, IG_ELIMIT, "value nested deeper than %u (IG_TEMPLATE_STACK_MAX)", IG_TEMPLATE_STACK_MAX);
+            return tmpl_fail(c, IG_ELIMIT, "value nested deeper than %u (IG_TEMPLATE_STACK_MAX)",
+                             IG_TEMPLATE_STACK_MAX);
         for (size_t i = 0; i < v->u.list->n; i++) {
             uint64_t h;
             IG_TRY(tmpl_charge(c, 0));
@@ -215,10 +217,13 @@ tmpl_value *tmpl_dict_find_str(const tmpl_ctx *c, const tmpl_dict *dict, ig_str 
     }
 }
 
-static ig_status find_entry(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value *key, uint64_t hash, tmpl_entry **out) {
+static ig_status find_entry(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value *key,
+                            uint64_t hash, tmpl_entry **out) {
     *out = NULL;
     for (size_t i = dict->index_mask ? hash : 0;; i++) {
-        uint32_t number = dict->index_mask ? dict->index[i & dict->index_mask] : i < dict->n ? (uint32_t)i + 1 : 0;
+        uint32_t number = dict->index_mask ? dict->index[i & dict->index_mask]
+                          : i < dict->n    ? (uint32_t)i + 1
+                                           : 0;
         bool same = false;
         if (!number)
             return IG_OK;
@@ -232,7 +237,8 @@ static ig_status find_entry(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value
     }
 }
 
-ig_status tmpl_dict_find(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value *key, tmpl_value **out) {
+ig_status tmpl_dict_find(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value *key,
+                         tmpl_value **out) {
     uint64_t hash;
     tmpl_entry *e;
     IG_TRY(hash_value(c, key, &hash));
@@ -288,7 +294,8 @@ ig_status tmpl_dict_set(tmpl_ctx *c, tmpl_dict *dict, const tmpl_value *key, con
 ig_status tmpl_dict_update(tmpl_ctx *c, tmpl_dict *dict, const tmpl_value *from) {
     if (from->kind == TMPL_DICT) {
         for (size_t i = 0; i < from->u.dict->n; i++)
-            IG_TRY(tmpl_dict_set(c, dict, &from->u.dict->entries[i].key, &from->u.dict->entries[i].value));
+            IG_TRY(tmpl_dict_set(c, dict, &from->u.dict->entries[i].key,
+                                 &from->u.dict->entries[i].value));
         return IG_OK;
     }
     tmpl_iter it;
@@ -302,7 +309,9 @@ ig_status tmpl_dict_update(tmpl_ctx *c, tmpl_dict *dict, const tmpl_value *from)
         tmpl_list *pair;
         IG_TRY(tmpl_list_from(c, &item, &pair));
         if (pair->n != 2)
-            return tmpl_fail(c, IG_EARGUMENT, "dictionary update sequence element has length %zu; 2 is required", pair->n);
+            return tmpl_fail(c, IG_EARGUMENT,
+                             "dictionary update sequence element has length %zu; 2 is required",
+                             pair->n);
         IG_TRY(tmpl_dict_set(c, dict, &pair->items[0], &pair->items[1]));
     }
 }
