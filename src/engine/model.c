@@ -214,6 +214,16 @@ void ingot_model_describe(const ingot_model *m, ingot_model_facts *facts) {
         facts->kv_token_bytes += ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) / IG_PAGE_TOKENS;
 }
 
+ingot_status ingot_model_roof(ingot_model *model, ingot_roof *roof, ingot_error *error) {
+    ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
+    if (!model->device)
+        return (ingot_status)ig_fail(err, IG_EARGUMENT, "the model was opened without a device (vocab_only)");
+    ig_mutex_lock(model->turn);
+    ig_status status = ig_device_roof(model->device, &roof->read_bytes_per_second, &roof->dot_ops_per_second, err);
+    ig_mutex_unlock(model->turn);
+    return (ingot_status)status;
+}
+
 const char *ingot_architecture(size_t i) {
     return ig_arch_name(i);
 }
