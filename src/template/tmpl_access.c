@@ -148,7 +148,7 @@ const tmpl_row *tmpl_find_method(tmpl_kind kind, ig_str name, bool *unsafe) {
         *unsafe = ig_str_is(name, *hidden);
     if (*unsafe)
         return NULL;
-    switch (kind) {
+    switch ((int)kind) {
     case TMPL_STR:
         return tmpl_find_row(TMPL_STR_METHODS, TMPL_STR_METHODS_N, name);
     case TMPL_DICT:
@@ -219,7 +219,7 @@ static ig_status attribute(tmpl_ctx *c, const tmpl_value *v, ig_str name, tmpl_v
     if (unsafe && v->kind != TMPL_NAMESPACE &&
         (v->kind != TMPL_DICT || !ig_str_starts(name, IG_STR("__"))))
         return IG_OK;
-    switch ((tmpl_kind)v->kind) {
+    switch (v->kind) {
     case TMPL_LOOP:
         return tmpl_loop_attr(c, v->u.loop, name, out, found);
     case TMPL_RANGE:
