@@ -94,19 +94,23 @@ def write_fixtures():
     import constructs
     env = environment(conversations.NOW)
     made = []
-    for name, source, variables in constructs.CONSTRUCTS:
-        case = {"messages": constructs.MESSAGES, "extra": variables, "generation": True, "bos": "<s>", "now": conversations.NOW}
+    for name, source in constructs.CONSTRUCTS:
+        case = {"messages": constructs.MESSAGES, "extra": constructs.VARIABLES, "generation": True, "bos": "<s>"}
         try:
             result = render(env.from_string(source), case)
         except Exception as e:  # noqa: BLE001
             result = {"error": f"{type(e).__name__}: {e}", "raised": False, "compile": True}
         if result.get("raised") is False:
+            if os.environ.get("SHOW"):
+                print(f"{name}: {result['error']}\n    {source}")
             result = {"fails": "compile" if result.get("compile") else "render"}
         elif "error" in result:
-            result = {"raises": result["error"]}
-        made.append({"name": name, "source": source, "extra": variables, **result})
+            result = {"raises": shown(result["error"])}
+        made.append({"name": name, "source": source, **result})
+    head = {"now": conversations.NOW, "bos": "<s>", "messages": constructs.MESSAGES, "variables": constructs.VARIABLES}
     with open(os.path.join(HERE, "fixtures.json"), "w", encoding="utf-8") as f:
-        f.write("[\n" + ",\n".join(json.dumps(m, ensure_ascii=False) for m in made) + "\n]\n")
+        f.write(json.dumps(head, ensure_ascii=False)[:-1] + ',\n"cases": [\n')
+        f.write(",\n".join(json.dumps(m, ensure_ascii=False) for m in made) + "\n]}\n")
     print(f"{len(made)} fixtures, {sum('text' in m for m in made)} with text, "
           f"{sum('raises' in m for m in made)} raising, {sum('fails' in m for m in made)} failing")
 

@@ -1,6 +1,6 @@
-/* template_file.c: test_template_file TEMPLATE CASES.json — renders the template once per case and writes one JSON array
- * of results, {"text": …} or {"error": …, "raised": bool}. A case is an object with messages, tools, documents, extra,
- * bos, eos, generation, now. */
+/* template_file.c: test_template_file TEMPLATE CASES.json — renders the template once per case and
+ * writes one JSON array of results, {"text": …} or {"error": …, "raised": bool}. A case is an
+ * object with messages, tools, documents, extra, bos, eos, generation, now. */
 #include <stdio.h>
 
 #include "template/template.h"
