@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "base/checked.h"
 #include "base/compiler.h"
 #include "base/cursor.h"

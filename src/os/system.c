@@ -134,6 +134,12 @@ uint64_t ig_clock_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+uint64_t ig_thread_cpu_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 uint32_t ig_cpu_count(void) {
     const uint32_t quota = cpu_quota();
     return IG_MIN(cpu_info()->n_cpus, quota);

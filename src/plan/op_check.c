@@ -46,7 +46,7 @@ static void check_parts(op_checker *c, bool experts) {
     for (uint32_t i = 0; !c->bad && i < a->n_parts; i++) {
         const ig_linear_part *part = &a->parts[i];
         const ig_weight *w = weight_of(c, part->weight, "weight id"), *b = weight_of(c, part->bias, "bias id");
-        weight_of(c, part->scale, "scale id");
+        const ig_weight *s = weight_of(c, part->scale, "scale id");
         expect(c, w != NULL, "a part without weight");
         if (c->bad)
             return;
@@ -54,6 +54,7 @@ static void check_parts(op_checker *c, bool experts) {
         expect(c, (uint64_t)w->cols * heads == in || (experts && (uint64_t)w->cols * k == in), "input columns");
         expect(c, heads == 1 || w->stack == heads, "matrices of the heads form");
         expect(c, !b || weight_elems(b) == (uint64_t)w->rows * (heads > 1 || experts ? w->stack : 1), "bias size");
+        expect(c, !s || weight_elems(s) == 1 || weight_elems(s) == w->stack, "scale size");
         rows += (uint64_t)part->rows * heads;
     }
     expect(c, rows * k == ig_ref_width(c->op->out[0]), "output columns");
@@ -81,6 +82,10 @@ static void check_route(op_checker *c) {
     const ig_route_attr *a = &c->op->u.route;
     const ig_weight *w = weight_of(c, c->op->w[0], "router id");
     expect(c, w && w->rows == a->n_experts && w->cols == ig_ref_width(c->op->in[0]), "router shape");
+    for (uint32_t i = 1; i < 3; i++) {
+        const ig_weight *bias = weight_of(c, c->op->w[i], "router bias id");
+        expect(c, !bias || weight_elems(bias) == a->n_experts, "router bias size");
+    }
     expect(c, a->top_k > 0 && a->top_k <= a->n_experts, "top_k");
     expect(c, c->op->out[0].cols == a->top_k && c->op->out[1].cols == a->top_k, "route outputs");
     expect(c, a->n_groups <= 1 || (a->n_experts % a->n_groups == 0 && a->n_groups_used <= a->n_groups), "groups");
@@ -89,11 +94,12 @@ static void check_route(op_checker *c) {
 static void check_shapes(op_checker *c) {
     const ig_op *op = c->op;
     uint64_t in = op->in[0].value ? ig_ref_width(op->in[0]) : 0, out = ig_ref_width(op->out[0]);
-    const ig_weight *w = NULL;
+    const ig_weight *w = NULL, *b = NULL;
     switch (op->kind) {
     case IG_OP_EMBED:
         w = weight_of(c, op->w[0], "table id");
         expect(c, w && w->cols == out, "columns of the table");
+        expect(c, op->u.embed.index != IG_EMBED_CONST || (w && op->u.embed.const_row < w->rows), "constant row");
         break;
     case IG_OP_NORM:
         expect(c, in == out && op->in[0].heads == op->out[0].heads, "norm keeps its shape");
@@ -101,6 +107,8 @@ static void check_shapes(op_checker *c) {
         expect(c, !w || weight_elems(w) > (uint64_t)op->u.norm.head_stride * (op->in[0].heads - 1) +
                                               (uint64_t)op->u.norm.col_stride * (op->in[0].cols - 1),
                "norm weight size");
+        b = weight_of(c, op->w[1], "norm bias id");
+        expect(c, !b || (w && weight_elems(b) == weight_elems(w)) || (!w && weight_elems(b) == in), "norm bias size");
         break;
     case IG_OP_LINEAR:
         check_parts(c, false);
@@ -124,6 +132,12 @@ static void check_shapes(op_checker *c) {
         break;
     case IG_OP_GLU:
         expect(c, op->in[1].value == 0 ? in == out : ig_ref_width(op->in[1]) == out, "glu shapes");
+        expect(c, in == (op->u.glu.broadcast == IG_GLU_ELEM   ? out
+                         : op->u.glu.broadcast == IG_GLU_HEAD ? op->in[1].heads
+                                                              : 1),
+               "glu gate width");
+        w = weight_of(c, op->w[0], "glu divisor id");
+        expect(c, !w || weight_elems(w) == out, "glu divisor size");
         break;
     case IG_OP_ATTEND:
         check_attend(c);

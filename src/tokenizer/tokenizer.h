@@ -42,16 +42,20 @@ typedef enum ig_tri { IG_UNSET = 0, IG_NO = 1, IG_YES = 2 } ig_tri;
 typedef struct ig_vocab {
     ig_str model;         /* "llama", "gpt2", "gemma4", …: value of tokenizer.ggml.model */
     ig_str pre;           /* value of tokenizer.ggml.pre; empty = absent */
-    ig_str arch_name;     /* general.name or architecture, for the few attribute rules keyed by it; may be empty */
+    ig_str name;          /* general.name, for the few attribute rules keyed by it; may be empty */
+    ig_str arch_name;     /* general.architecture, likewise */
     uint32_t n_tokens;
     const ig_str *tokens; /* [n_tokens] */
     const float *scores;  /* [n_tokens] or NULL */
     const int32_t *types; /* [n_tokens] of ig_token_type or NULL (all normal) */
     uint32_t n_merges;
     const ig_str *merges; /* "left right" */
-    int32_t roles[IG_ROLE_COUNT]; /* ids named by the file; -1 = not named, INT32_MIN = keep the model's default */
-    ig_tri add_bos, add_eos, add_sep, add_space_prefix, clean_spaces, remove_extra_whitespaces;
+    int32_t roles[IG_ROLE_COUNT]; /* ids named by the file; negative = not named, the model's default holds */
+    ig_tri add_bos, add_eos, add_sep, add_space_prefix, clean_spaces, remove_extra_whitespaces, lowercase;
 } ig_vocab;
+
+/* All absent: zero, and no role named. */
+void ig_vocab_init(ig_vocab *vocab);
 
 typedef struct ig_tokenizer ig_tokenizer;
 
@@ -64,7 +68,7 @@ IG_MUST_USE ig_status ig_tokenizer_create_json(ig_tokenizer **out, ig_str json, 
 void ig_tokenizer_destroy(ig_tokenizer **tok);
 
 typedef enum ig_encode_flag {
-    IG_ENCODE_ADD_SPECIAL = 1,  /* BOS, EOS, SEP as the vocabulary says */
+    IG_ENCODE_ADD_SPECIAL = 1,  /* BOS and EOS as the vocabulary says */
     IG_ENCODE_PARSE_SPECIAL = 2 /* text of control tokens becomes the token */
 } ig_encode_flag;
 
@@ -83,6 +87,7 @@ bool ig_tokenizer_is_eog(const ig_tokenizer *tok, int32_t id);          /* ends 
 bool ig_tokenizer_is_control(const ig_tokenizer *tok, int32_t id);
 bool ig_tokenizer_adds_bos(const ig_tokenizer *tok);
 bool ig_tokenizer_adds_eos(const ig_tokenizer *tok);
+bool ig_tokenizer_adds_sep(const ig_tokenizer *tok); /* between the parts of a pair; encode adds none */
 /* Token as written in the vocabulary; empty outside. */
 ig_str ig_tokenizer_token(const ig_tokenizer *tok, int32_t id);
 /* Id of a vocabulary string, -1 when there is none. */

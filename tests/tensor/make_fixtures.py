@@ -20,6 +20,7 @@ HALVES = {
     T.F16: [0], T.BF16: [], T.F32: [], T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2], T.Q8_0: [0],
     T.Q2_K: [80, 82], T.Q3_K: [108], T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208], T.IQ4_NL: [0], T.IQ4_XS: [0],
     T.TQ1_0: [52], T.TQ2_0: [64], T.MXFP4: [], T.NVFP4: [],
+    T.IQ2_XXS: [0], T.IQ2_XS: [0], T.IQ2_S: [0], T.IQ3_XXS: [0], T.IQ3_S: [0], T.IQ1_S: [0], T.IQ1_M: [],
 }
 
 
@@ -44,6 +45,8 @@ def decode_records():
             blocks = rng.standard_normal(n).astype("<f4").view(np.uint8).reshape(n, 4)
         if t == T.BF16:
             blocks[:, 1] &= 0xBF
+        if t == T.IQ1_M:  # d is spread over the top nibbles of four words; an exponent of 31 is kept out
+            blocks[:, 55] &= 0xBF
         if t == T.MXFP4:
             blocks[:3, 0] = [0, 1, 254]
         values = quants.dequantize(blocks.reshape(n * size), t).astype("<f4").reshape(-1)
@@ -63,6 +66,7 @@ def encode_records():
             x[2] = np.arange(32) - 16  # ties, two extremes of equal size
             x[3] = -x[2]
             x[4] = 1e-7
+            x += np.float32(0)  # no -0.0: gguf-py takes its sign for the scale of a block of zeros, ggml does not
         blocks = quants.quantize(x.reshape(-1), t).view(np.uint8)
         assert blocks.size == n * size
         yield struct.pack("<II", t, n) + blocks.tobytes() + x.astype("<f4").tobytes()
