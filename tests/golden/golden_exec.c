@@ -1,4 +1,5 @@
-/* golden_exec.c: see golden_exec.h. Pages are taken in order and never given back; K and V are kept as f32. */
+/* golden_exec.c: see golden_exec.h. Pages are taken in order and never given back; K and V are kept
+ * as f32. */
 #include "golden_exec.h"
 
 #include <stdlib.h>
@@ -52,7 +53,8 @@ static ig_status step(golden_exec *x, const int32_t *ids, uint32_t at, uint32_t 
     return ig_step_wait(x->module, err);
 }
 
-ig_status golden_logits(golden_exec *x, const int32_t *ids, uint32_t n, uint32_t chunk, float *logits, ig_err *err) {
+ig_status golden_logits(golden_exec *x, const int32_t *ids, uint32_t n, uint32_t chunk,
+                        float *logits, ig_err *err) {
     const size_t width = x->plan->program->facts.n_vocab;
     for (uint32_t at = 0; at < n; at += chunk) {
         const uint32_t rows = n - at < chunk ? n - at : chunk;

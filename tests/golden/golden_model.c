@@ -12,7 +12,7 @@ static bool mistake(const char *what, const char *which) {
     return false;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static uint32_t split(char *line, char **words) {
     uint32_t n = 0;
@@ -30,7 +30,8 @@ static golden_tensor *find_tensor(golden_model *m, const char *name) {
 }
 
 /* "blk.0-4.x" is five names; fn sees each. */
-static bool each_name(golden_model *m, const char *pattern, const golden_tensor *like, bool (*fn)(golden_model *, const golden_tensor *)) {
+static bool each_name(golden_model *m, const char *pattern, const golden_tensor *like,
+                      bool (*fn)(golden_model *, const golden_tensor *)) {
     unsigned first, last;
     int at = 0;
     golden_tensor t = like ? *like : (golden_tensor){0};
@@ -174,7 +175,7 @@ void golden_free(golden_set *set) {
     free(set->text);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t *state) {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -186,7 +187,9 @@ static uint64_t mix(uint64_t *state) {
 /* Nearly normal: four uniform numbers of 16 bits, summed exactly. */
 static double draw(uint64_t *state) {
     const uint64_t x = mix(state);
-    const int64_t sum = (int64_t)((x & 0xffff) + ((x >> 16) & 0xffff) + ((x >> 32) & 0xffff) + (x >> 48)) - 2 * 65535;
+    const int64_t sum =
+        (int64_t)((x & 0xffff) + ((x >> 16) & 0xffff) + ((x >> 32) & 0xffff) + (x >> 48)) -
+        2 * 65535;
     return (double)sum * (1.7320508075688772 / 65536);
 }
 
@@ -206,7 +209,8 @@ static void put_key(ig_gguf_writer *w, const char *arch, const char *line) {
     const uint32_t n = split(text, v);
     if (n < 3)
         return;
-    snprintf(name, sizeof name, v[0][0] == '/' ? "%s%s" : "%s.%s", v[0][0] == '/' ? "" : arch, v[0] + (v[0][0] == '/'));
+    snprintf(name, sizeof name, v[0][0] == '/' ? "%s%s" : "%s.%s", v[0][0] == '/' ? "" : arch,
+             v[0] + (v[0][0] == '/'));
     uint32_t u[WORDS_MAX];
     float f[WORDS_MAX];
     uint8_t flag[WORDS_MAX];
@@ -240,7 +244,8 @@ static void put_vocabulary(ig_gguf_writer *w, uint64_t n) {
     static int32_t types[16384];
     n = n < 16384 ? n : 16384;
     for (uint64_t i = 0; i < n; i++) {
-        tokens[i] = (ig_str){names[i], (size_t)snprintf(names[i], sizeof names[i], "t%u", (unsigned)(i % 100000))};
+        tokens[i] = (ig_str){
+            names[i], (size_t)snprintf(names[i], sizeof names[i], "t%u", (unsigned)(i % 100000))};
         types[i] = 1;
     }
     ig_gguf_put_str(w, "tokenizer.ggml.model", IG_STR("test"));

@@ -1,5 +1,6 @@
-/* golden_model.h: tiny models as text. A model is keys and tensors; every number of a tensor follows from the model's seed
- * and the tensor's name, so that fixtures hold logits and not weights. Format of the text: make_goldens.py. */
+/* golden_model.h: tiny models as text. A model is keys and tensors; every number of a tensor
+ * follows from the model's seed and the tensor's name, so that fixtures hold logits and not
+ * weights. Format of the text: make_goldens.py. */
 #ifndef IG_TESTS_GOLDEN_MODEL_H
 #define IG_TESTS_GOLDEN_MODEL_H
 

@@ -2,8 +2,8 @@
  *
  *     golden_run MODEL IDS OUT [CHUNK] [--explain]
  *
- * IDS: a text file of numbers. OUT: int32 rows, int32 columns, float32[rows][columns]. CHUNK: tokens per step (0: all at
- * once). */
+ * IDS: a text file of numbers. OUT: int32 rows, int32 columns, float32[rows][columns]. CHUNK:
+ * tokens per step (0: all at once). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,8 @@ static ig_status explain(const golden_exec *x, ig_err *err) {
     return status;
 }
 
-static ig_status run(golden_exec *x, char **argv, int argc, const int32_t *ids, uint32_t n, ig_err *err) {
+static ig_status run(golden_exec *x, char **argv, int argc, const int32_t *ids, uint32_t n,
+                     ig_err *err) {
     uint32_t chunk = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 10) : 0;
     IG_TRY(golden_open(x, argv[1], n, &chunk, err));
     if (argc > 5)
@@ -44,7 +45,8 @@ static ig_status run(golden_exec *x, char **argv, int argc, const int32_t *ids, 
     const ig_status status = golden_logits(x, ids, n, chunk, logits, err);
     FILE *out = status ? NULL : fopen(argv[3], "wb");
     const int32_t head[2] = {(int32_t)n, (int32_t)width};
-    const bool ok = out && fwrite(head, sizeof head, 1, out) == 1 && fwrite(logits, sizeof *logits * width, n, out) == n;
+    const bool ok = out && fwrite(head, sizeof head, 1, out) == 1 &&
+                    fwrite(logits, sizeof *logits * width, n, out) == n;
     if (out)
         fclose(out);
     free(logits);

@@ -1,6 +1,7 @@
-/* test_golden.c: every architecture against stored logits. Models are made from fixtures/models.txt; the logits of
- * fixtures/logits.bin come from an independent program (make_goldens.py). INGOT_GOLDEN=all runs every model in every
- * chunking; otherwise every model runs in one. */
+/* test_golden.c: every architecture against stored logits. Models are made from
+ * fixtures/models.txt; the logits of fixtures/logits.bin come from an independent program
+ * (make_goldens.py). INGOT_GOLDEN=all runs every model in every chunking; otherwise every model
+ * runs in one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,7 +48,8 @@ static void check_model(const golden_model *m, const expected *e, uint32_t chunk
     float *logits = calloc((size_t)m->n_ids * e->columns, sizeof *logits);
     ig_status status = golden_open(&x, path, m->n_ids, &chunk, &err);
     if (!status && x.plan->program->facts.n_vocab != e->columns)
-        TEST_FAIL("%s: %u logits, expected %u", m->name, x.plan->program->facts.n_vocab, e->columns);
+        TEST_FAIL("%s: %u logits, expected %u", m->name, x.plan->program->facts.n_vocab,
+                  e->columns);
     else if (!status)
         status = golden_logits(&x, m->ids, m->n_ids, chunk, logits, &err);
     const double error = status ? 0 : error_of(logits, e);
@@ -61,8 +63,8 @@ static void check_model(const golden_model *m, const expected *e, uint32_t chunk
 
 static bool read_expected(FILE *in, char name[49], expected *e) {
     name[48] = 0;
-    if (fread(name, 48, 1, in) != 1 || fread(&e->columns, 4, 1, in) != 1 || fread(&e->n_rows, 4, 1, in) != 1 ||
-        e->columns > COLUMNS_MAX || e->n_rows > 2)
+    if (fread(name, 48, 1, in) != 1 || fread(&e->columns, 4, 1, in) != 1 ||
+        fread(&e->n_rows, 4, 1, in) != 1 || e->columns > COLUMNS_MAX || e->n_rows > 2)
         return false;
     for (uint32_t r = 0; r < e->n_rows; r++) {
         if (fread(&e->row[r], 4, 1, in) != 1 ||
