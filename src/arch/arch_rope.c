@@ -106,54 +106,60 @@ static ig_status check_rot(const ig_builder *b, uint32_t n_rot, uint32_t cols, i
     return IG_OK;
 }
 
+/* What full (0) and window (1) layers ask for, factors aside. */
+static void wants(const ig_builder *b, rope_want w[2]) {
+    const int scaling = (int)b->v[F_SCALING], window = (int)b->v[F_WIN_SCALING];
+    w[0] = (rope_want){.n_rot = (uint32_t)b->v[F_R],
+                       .base = b->v[F_BASE],
+                       .scale = scaling == SCALING_NONE ? 1 : 1 / b->v[F_ROPE_FACTOR],
+                       .yarn = scaling == SCALING_YARN};
+    if (b->v[F_ALPHA] > 0 && b->v[F_DK] > 2)
+        w[0].base *= pow(b->v[F_ALPHA], b->v[F_DK] / (b->v[F_DK] - 2));
+    w[0].m = magnitude(b, w[0].scale, w[0].yarn);
+    w[1] = w[0];
+    w[1].n_rot = (uint32_t)b->v[F_R_WIN];
+    w[1].base = b->v[F_BASE_WIN] == b->v[F_BASE] ? w[0].base : b->v[F_BASE_WIN];
+    if (window == WIN_SAME)
+        return;
+    w[1].scale = 1;
+    w[1].yarn = w[1].yarn && window == WIN_AF;
+    w[1].m = window == WIN_AF ? magnitude(b, 1, false) : 1;
+}
+
+static bool same_table(const ig_rope_table *x, const ig_rope_table *y) {
+    return x->n_rot == y->n_rot && x->m == y->m &&
+           memcmp(x->inv_freq, y->inv_freq, x->n_rot / 2 * sizeof(double)) == 0;
+}
+
 ig_status ig_arch_ropes(ig_builder *b, ig_err *err) {
-    bool kinds[2] = {false, false};
+    bool used[2] = {false, false};
     for (uint32_t l = 0; l < b->n_layers; l++) {
         if (b->layers[l].flags & LAYER_ROPE)
-            kinds[(b->layers[l].flags & LAYER_WINDOW) != 0] = true;
+            used[(b->layers[l].flags & LAYER_WINDOW) != 0] = true;
     }
-    const int scaling = (int)b->v[F_SCALING];
-    rope_want want = {
-        .n_rot = (uint32_t)b->v[F_R], .base = b->v[F_BASE], .scale = 1 / b->v[F_ROPE_FACTOR]};
-    if (b->v[F_ALPHA] > 0 && b->v[F_DK] > 2)
-        want.base *= pow(b->v[F_ALPHA], b->v[F_DK] / (b->v[F_DK] - 2));
-    if (scaling == SCALING_NONE)
-        want.scale = 1;
-    want.yarn = scaling == SCALING_YARN;
-    want.m = magnitude(b, want.scale, want.yarn);
-    rope_want window = want;
-    window.n_rot = (uint32_t)b->v[F_R_WIN];
-    window.base = b->v[F_BASE_WIN] == b->v[F_BASE] ? want.base : b->v[F_BASE_WIN];
-    if (b->v[F_WIN_SCALING] != WIN_SAME) {
-        window.scale = 1;
-        window.yarn = window.yarn && b->v[F_WIN_SCALING] == WIN_AF;
-        window.m = b->v[F_WIN_SCALING] == WIN_AF ? magnitude(b, 1, false) : 1;
+    if (!used[0] && !used[1]) { /* factors are inert then */
+        const ig_tensor *idle = ig_arch_find_tensor(b, ROLE_ROPE_FREQS, ".weight");
+        if (idle)
+            ig_arch_mark(b, idle);
+        return IG_OK;
     }
-    if (kinds[0] || kinds[1])
-        IG_TRY(read_factors(b,
-                            IG_MAX(kinds[0] ? want.n_rot : 0,
-                                   b->v[F_FACTORS_FULL] == 0 && kinds[1] ? window.n_rot : 0) /
-                                2,
-                            &want.factors, err));
-    window.factors = b->v[F_FACTORS_FULL] != 0 ? NULL : want.factors;
-    if (kinds[0]) {
-        IG_TRY(check_rot(b, want.n_rot, (uint32_t)b->v[F_DK], err));
-        IG_TRY(table(b, &want, &b->rope[0], err));
+    const bool factors_full = b->v[F_FACTORS_FULL] != 0;
+    rope_want w[2];
+    uint32_t n_rot = 0; /* columns that the factors must cover */
+    wants(b, w);
+    for (int i = 0; i < 2; i++) {
+        if (used[i])
+            IG_TRY(check_rot(b, w[i].n_rot, (uint32_t)b->v[i ? F_DK_WIN : F_DK], err));
+        if (used[i] && (i == 0 || !factors_full))
+            n_rot = IG_MAX(n_rot, w[i].n_rot);
     }
-    if (kinds[1]) {
-        IG_TRY(check_rot(b, window.n_rot, (uint32_t)b->v[F_DK_WIN], err));
-        IG_TRY(table(b, &window, &b->rope[1], err));
+    IG_TRY(read_factors(b, n_rot / 2, &w[0].factors, err));
+    w[1].factors = factors_full ? NULL : w[0].factors;
+    for (int i = 0; i < 2; i++) {
+        if (used[i])
+            IG_TRY(table(b, &w[i], &b->rope[i], err));
     }
-    /* Without rope its factors are inert. */
-    const ig_tensor *idle =
-        kinds[0] || kinds[1] ? NULL : ig_arch_find_tensor(b, ROLE_ROPE_FREQS, ".weight");
-    if (idle)
-        ig_arch_mark(b, idle);
-    /* Equal tables are one table. */
-    if (kinds[0] && kinds[1] && b->rope[0].n_rot == b->rope[1].n_rot &&
-        b->rope[0].m == b->rope[1].m &&
-        memcmp(b->rope[0].inv_freq, b->rope[1].inv_freq, b->rope[0].n_rot / 2 * sizeof(double)) ==
-            0)
+    if (used[0] && used[1] && same_table(&b->rope[0], &b->rope[1]))
         b->rope[1] = b->rope[0];
     return IG_OK;
 }

@@ -114,20 +114,18 @@ static bool read_model(golden_set *set, char *line) {
     return true;
 }
 
-static bool read_line(golden_set *set, char *line) {
-    golden_model *m = set->n_models ? &set->models[set->n_models - 1] : NULL;
-    if (line[0] == '#' || line[0] == 0)
-        return true;
-    if (strncmp(line, "model ", 6) == 0)
-        return read_model(set, line + 6);
-    if (!m)
-        return mistake("no model before", line);
+/* A line inside a model. */
+static bool edit_line(golden_model *m, char *line) {
     if (strncmp(line, "ids ", 4) == 0) {
         char *w[WORDS_MAX];
         m->n_ids = split(line + 4, w);
         for (uint32_t i = 0; i < m->n_ids && i < GOLDEN_IDS_MAX; i++)
             m->ids[i] = (int32_t)strtol(w[i], NULL, 10);
         return m->n_ids <= GOLDEN_IDS_MAX ? true : mistake("too many ids", m->name);
+    }
+    if (strncmp(line, "arch ", 5) == 0) {
+        snprintf(m->arch, sizeof m->arch, "%s", line + 5);
+        return true;
     }
     if (strncmp(line, "k ", 2) == 0) {
         drop_key(m, line + 2);
@@ -145,6 +143,26 @@ static bool read_line(golden_set *set, char *line) {
     if (strncmp(line, "-t ", 3) == 0)
         return each_name(m, line + 3, NULL, drop_tensor);
     return mistake("unknown line", line);
+}
+
+static bool read_line(golden_set *set, char *line) {
+    if (line[0] == '#' || line[0] == 0)
+        return true;
+    if (strncmp(line, "model ", 6) == 0)
+        return read_model(set, line + 6);
+    return set->n_models ? edit_line(&set->models[set->n_models - 1], line)
+                         : mistake("no model before", line);
+}
+
+bool golden_edit(golden_model *m, char *lines) {
+    for (char *line = lines, *end; line && *line; line = end) {
+        end = strchr(line, '\n');
+        if (end)
+            *end++ = 0;
+        if (!edit_line(m, line))
+            return false;
+    }
+    return true;
 }
 
 bool golden_read(golden_set *set, const char *path) {

@@ -38,6 +38,9 @@ typedef struct golden_set {
 /* False with a message on stderr. */
 bool golden_read(golden_set *set, const char *path);
 void golden_free(golden_set *set);
+/* Applies lines of the format to one model, whose tensors have room for GOLDEN_TENSORS_MAX; "arch
+ * X" changes the architecture. The text must live as long as the model. */
+bool golden_edit(golden_model *m, char *lines);
 bool golden_write(const golden_model *m, const char *path);
 
 #endif
