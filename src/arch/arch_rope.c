@@ -97,28 +97,34 @@ static ig_status check_rot(const ig_builder *b, uint32_t n_rot, uint32_t cols, i
     return IG_OK;
 }
 
+/* What full layers and window layers ask for. */
+static void wants(const ig_builder *b, rope_want *full, rope_want *window) {
+    const int scaling = (int)b->v[F_SCALING];
+    *full = (rope_want){.n_rot = (uint32_t)b->v[F_R], .base = b->v[F_BASE], .scale = 1 / b->v[F_ROPE_FACTOR]};
+    if (b->v[F_ALPHA] > 0 && b->v[F_DK] > 2)
+        full->base *= pow(b->v[F_ALPHA], b->v[F_DK] / (b->v[F_DK] - 2));
+    if (scaling == SCALING_NONE)
+        full->scale = 1;
+    full->yarn = scaling == SCALING_YARN;
+    full->m = magnitude(b, full->scale, full->yarn);
+    *window = *full;
+    window->n_rot = (uint32_t)b->v[F_R_WIN];
+    window->base = b->v[F_BASE_WIN] == b->v[F_BASE] ? full->base : b->v[F_BASE_WIN];
+    if (b->v[F_WIN_SCALING] != WIN_SAME) {
+        window->scale = 1;
+        window->yarn = window->yarn && b->v[F_WIN_SCALING] == WIN_AF;
+        window->m = b->v[F_WIN_SCALING] == WIN_AF ? magnitude(b, 1, false) : 1;
+    }
+}
+
 ig_status ig_arch_ropes(ig_builder *b, ig_err *err) {
     bool kinds[2] = {false, false};
     for (uint32_t l = 0; l < b->n_layers; l++) {
         if (b->layers[l].flags & LAYER_ROPE)
             kinds[(b->layers[l].flags & LAYER_WINDOW) != 0] = true;
     }
-    const int scaling = (int)b->v[F_SCALING];
-    rope_want want = {.n_rot = (uint32_t)b->v[F_R], .base = b->v[F_BASE], .scale = 1 / b->v[F_ROPE_FACTOR]};
-    if (b->v[F_ALPHA] > 0 && b->v[F_DK] > 2)
-        want.base *= pow(b->v[F_ALPHA], b->v[F_DK] / (b->v[F_DK] - 2));
-    if (scaling == SCALING_NONE)
-        want.scale = 1;
-    want.yarn = scaling == SCALING_YARN;
-    want.m = magnitude(b, want.scale, want.yarn);
-    rope_want window = want;
-    window.n_rot = (uint32_t)b->v[F_R_WIN];
-    window.base = b->v[F_BASE_WIN] == b->v[F_BASE] ? want.base : b->v[F_BASE_WIN];
-    if (b->v[F_WIN_SCALING] != WIN_SAME) {
-        window.scale = 1;
-        window.yarn = window.yarn && b->v[F_WIN_SCALING] == WIN_AF;
-        window.m = b->v[F_WIN_SCALING] == WIN_AF ? magnitude(b, 1, false) : 1;
-    }
+    rope_want want, window;
+    wants(b, &want, &window);
     if (kinds[0] || kinds[1])
         IG_TRY(read_factors(b, IG_MAX(kinds[0] ? want.n_rot : 0, b->v[F_FACTORS_FULL] == 0 && kinds[1] ? window.n_rot : 0) / 2,
                             &want.factors, err));
