@@ -57,3 +57,15 @@ function(ig_fuzz name)
     add_test(NAME fuzz_${name} COMMAND replay_${name} fuzz/corpus/${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT 120)
 endfunction()
+
+# ig_room_isa(ROOM ISA FLAGS… SOURCES…): templates of a room compiled once more for one ISA level: IG_ISA is its name and
+# IG_SIMD_HEADER the room's simd_ISA.h. No contraction: kernels ask for FMAs by name.
+function(ig_room_isa room isa)
+    cmake_parse_arguments(LEVEL "" "" "FLAGS;SOURCES" ${ARGN})
+    string(REPLACE "/" "_" target ig_${room}_${isa})
+    add_library(${target} OBJECT ${LEVEL_SOURCES})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+    target_compile_definitions(${target} PRIVATE IG_ISA=${isa} "IG_SIMD_HEADER=\"${room}/simd_${isa}.h\"")
+    target_compile_options(${target} PRIVATE -ffp-contract=off ${LEVEL_FLAGS})
+    set_property(GLOBAL APPEND PROPERTY INGOT_OBJECTS $<TARGET_OBJECTS:${target}>)
+endfunction()
