@@ -140,7 +140,7 @@ static void merge_heads(attend_run *r) {
 void cpu_run_attend(cpu_step *s, const cpu_op *op, uint32_t thread) {
     const cpu_module *m = s->module;
     const ig_attend_attr *a = &op->op->u.attend;
-    ig_state own = {.n_kv_heads = a->n_kv_heads, .k_cols = a->k_cols, .v_cols = a->v_cols};
+    ig_state own = {.kind = IG_STATE_PAGES, .n_kv_heads = a->n_kv_heads, .k_cols = a->k_cols, .v_cols = a->v_cols};
     attend_run r = {.s = s, .op = op, .thread = thread, .cached = a->state != 0};
     if (r.cached) {
         r.state = &cpu_program(m)->states[a->state];

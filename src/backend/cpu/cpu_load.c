@@ -245,7 +245,7 @@ static void need_of(const cpu_module *m, const cpu_op *op, scratch_need *need) {
     need->row_floats = IG_MAX(need->row_floats, op->chain_floats + copy + 64);
     if (op->op->kind == IG_OP_ATTEND) {
         const ig_attend_attr *a = &op->op->u.attend;
-        ig_state own = {.n_kv_heads = a->n_kv_heads, .k_cols = a->k_cols, .v_cols = a->v_cols};
+        ig_state own = {.kind = IG_STATE_PAGES, .n_kv_heads = a->n_kv_heads, .k_cols = a->k_cols, .v_cols = a->v_cols};
         need->attend = IG_MAX(need->attend, attend_scratch(m, op->op));
         if (a->state == 0)
             need->page = IG_MAX(need->page, m->device->attn->page_bytes(&own, IG_DTYPE_F32, IG_DTYPE_F32));
