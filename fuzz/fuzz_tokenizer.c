@@ -1,6 +1,7 @@
-/* fuzz_tokenizer.c: encoding and decoding of any text with small built-in vocabularies. First byte: which vocabulary,
- * and which pre-splitter; the rest: text. What must hold: every id exists; a vocabulary that has every byte gives the
- * text back; a stream gives valid UTF-8, the same in one piece as token by token. */
+/* fuzz_tokenizer.c: encoding and decoding of any text with small built-in vocabularies. First byte:
+ * which vocabulary, and which pre-splitter; the rest: text. What must hold: every id exists; a
+ * vocabulary that has every byte gives the text back; a stream gives valid UTF-8, the same in one
+ * piece as token by token. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,13 +13,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { N_EXTRA = 24, N_BYTES = 256, N_TOKENS = N_BYTES + N_EXTRA };
 
-static const char *const extra_bpe[N_EXTRA] = {"Ġt", "he", "Ġthe", "in", "er", "Ġa", "re", "on", "Ċ",  "ab", "abc", "Ã©",
-                                               "12", "123", "ll", "'ll", "Ġ", "ĠĠ", "ĠĠĠĠ", "aa", "aaaa", "æĹ", "æĹ¥", "Ċ"};
-static const char *const extra_spm[N_EXTRA] = {"▁",  "t",   "h",  "e",   "▁t", "he", "▁the", "a", "aa", "aaaa", "▁▁", "é",
-                                               "日", "ab", "b",  "abc", "c",  "\n", "<s>",  "</s>", "<u>", "1",   "12", "'"};
-static const char *const merges_bpe[] = {"Ġ t", "h e", "Ġt he", "i n", "e r", "Ġ a", "r e", "o n", "a b", "ab c", "Ã ©",
-                                         "1 2", "12 3", "l l", "' ll", "Ġ Ġ", "ĠĠ ĠĠ", "a a", "aa aa", "æ Ĺ", "æĹ ¥"};
-static const char *const merges_raw[] = {"▁ t", "h e", "▁t he", "a a", "aa aa", "▁ ▁", "a b", "ab c", "1 2"};
+static const char *const extra_bpe[N_EXTRA] = {
+    "Ġt", "he",  "Ġthe", "in",  "er", "Ġa", "re",   "on", "Ċ",    "ab", "abc", "Ã©",
+    "12", "123", "ll",   "'ll", "Ġ",  "ĠĠ", "ĠĠĠĠ", "aa", "aaaa", "æĹ", "æĹ¥", "Ċ"};
+static const char *const extra_spm[N_EXTRA] = {
+    "▁",  "t",  "h", "e",   "▁t", "he", "▁the", "a",    "aa",  "aaaa", "▁▁", "é",
+    "日", "ab", "b", "abc", "c",  "\n", "<s>",  "</s>", "<u>", "1",    "12", "'"};
+static const char *const merges_bpe[] = {"Ġ t",  "h e", "Ġt he", "i n", "e r",   "Ġ a",  "r e",
+                                         "o n",  "a b", "ab c",  "Ã ©", "1 2",   "12 3", "l l",
+                                         "' ll", "Ġ Ġ", "ĠĠ ĠĠ", "a a", "aa aa", "æ Ĺ",  "æĹ ¥"};
+static const char *const merges_raw[] = {"▁ t", "h e", "▁t he", "a a", "aa aa",
+                                         "▁ ▁", "a b", "ab c",  "1 2"};
 
 typedef struct pool {
     char names[N_BYTES][8];
@@ -46,7 +51,8 @@ static void fill(pool *p, ig_vocab *v, int kind, ig_str pre) {
             continue;
         p->tokens[n] = s;
         p->scores[n] = -(float)(i % 7);
-        p->types[n] = s.p[0] == '<' ? (s.p[1] == 'u' ? IG_TOKEN_USER_DEFINED : IG_TOKEN_CONTROL) : IG_TOKEN_NORMAL;
+        p->types[n] = s.p[0] == '<' ? (s.p[1] == 'u' ? IG_TOKEN_USER_DEFINED : IG_TOKEN_CONTROL)
+                                    : IG_TOKEN_NORMAL;
         n++;
     }
     v->model = kind == 1 ? IG_STR("llama") : IG_STR("gpt2");
@@ -117,7 +123,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool marked = false; /* U+2581 comes back as a space */
     for (size_t i = 0; i + 2 < text.n; i++)
         marked = marked || memcmp(text.p + i, "\xE2\x96\x81", 3) == 0;
-    bool exact = spm ? !marked : !row->space_words && valid && !(row->raw && marked) && row->escape_spaces == row->raw;
+    bool exact =
+        spm ? !marked
+            : !row->space_words && valid && !(row->raw && marked) && row->escape_spaces == row->raw;
     check(tok, text, 0, exact);
     check(tok, text, IG_ENCODE_ADD_SPECIAL | IG_ENCODE_PARSE_SPECIAL, false);
     ig_tokenizer_destroy(&tok);

@@ -24,7 +24,8 @@ static uint32_t table_size(uint32_t cap, uint32_t *shift) {
     return size;
 }
 
-ig_status ig_token_map_init(ig_token_map *map, ig_arena *arena, uint32_t cap, size_t n_bytes, ig_err *err) {
+ig_status ig_token_map_init(ig_token_map *map, ig_arena *arena, uint32_t cap, size_t n_bytes,
+                            ig_err *err) {
     uint32_t size = table_size(cap, &map->shift);
     IG_TRY(ig_arena_new(arena, size, sizeof *map->slots, &map->slots, err));
     IG_TRY(ig_arena_new(arena, (size_t)cap + 1, sizeof *map->at, &map->at, err));

@@ -1,6 +1,6 @@
-/* token_map_int.h: two flat open-addressing maps: strings to ids, and pairs of ids to merges. Built once, then read by
- * any thread. Strings up to 8 bytes are compared inside the slot, so that most look-ups touch one cache line. The
- * look-ups stand here to be inlined into the merge loops. */
+/* token_map_int.h: two flat open-addressing maps: strings to ids, and pairs of ids to merges. Built
+ * once, then read by any thread. Strings up to 8 bytes are compared inside the slot, so that most
+ * look-ups touch one cache line. The look-ups stand here to be inlined into the merge loops. */
 #ifndef IG_TOKENIZER_TOKEN_MAP_INT_H
 #define IG_TOKENIZER_TOKEN_MAP_INT_H
 
@@ -26,8 +26,10 @@ typedef struct ig_token_map {
 } ig_token_map;
 
 /* Room for cap strings of n_bytes bytes together, from the arena. */
-IG_MUST_USE ig_status ig_token_map_init(ig_token_map *map, ig_arena *arena, uint32_t cap, size_t n_bytes, ig_err *err);
-/* Gives s the next id. False when s is there already (the id is used up all the same, but find keeps the first). */
+IG_MUST_USE ig_status ig_token_map_init(ig_token_map *map, ig_arena *arena, uint32_t cap,
+                                        size_t n_bytes, ig_err *err);
+/* Gives s the next id. False when s is there already (the id is used up all the same, but find
+ * keeps the first). */
 bool ig_token_map_add(ig_token_map *map, ig_str s);
 /* Uses the next id up for a string that is not to be found. */
 void ig_token_map_skip(ig_token_map *map);
@@ -85,7 +87,8 @@ typedef struct ig_merge_map {
     uint32_t n;
 } ig_merge_map;
 
-IG_MUST_USE ig_status ig_merge_map_init(ig_merge_map *map, ig_arena *arena, uint32_t cap, ig_err *err);
+IG_MUST_USE ig_status ig_merge_map_init(ig_merge_map *map, ig_arena *arena, uint32_t cap,
+                                        ig_err *err);
 /* The first of equal pairs stays. */
 void ig_merge_map_add(ig_merge_map *map, ig_merge merge);
 
@@ -96,7 +99,8 @@ IG_INLINE uint32_t ig_merge_map_slot(const ig_merge_map *map, uint32_t left, uin
 }
 
 /* Rank and, when there is a merge, *id. */
-IG_INLINE uint32_t ig_merge_map_find(const ig_merge_map *map, uint32_t left, uint32_t right, uint32_t *id) {
+IG_INLINE uint32_t ig_merge_map_find(const ig_merge_map *map, uint32_t left, uint32_t right,
+                                     uint32_t *id) {
     for (uint32_t i = ig_merge_map_slot(map, left, right);; i = (i + 1) & map->mask) {
         const ig_merge *m = &map->slots[i];
         if (m->left == left && m->right == right) {

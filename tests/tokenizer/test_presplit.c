@@ -1,5 +1,6 @@
-/* test_presplit.c: the pre-splitters: every row against splits that the reference engine made (data/splits.txt), and
- * every hand-written stage against its own pattern run by PCRE2, on random text. */
+/* test_presplit.c: the pre-splitters: every row against splits that the reference engine made
+ * (data/splits.txt), and every hand-written stage against its own pattern run by PCRE2, on random
+ * text. */
 #include "tokenizer/split_words_int.h"
 #include "tokenizer/tokenizer_int.h"
 
@@ -15,7 +16,8 @@ typedef struct ends {
 static ig_pattern *compiled[IG_STAGES_MAX];
 
 /* Border positions of stages[i..] over t[0, n), which stands at base. */
-static void split(const ig_stage *const *stages, size_t i, const char *t, size_t n, size_t base, ends *out) {
+static void split(const ig_stage *const *stages, size_t i, const char *t, size_t n, size_t base,
+                  ends *out) {
     if (i == IG_STAGES_MAX || !stages[i]) {
         if (out->n < ENDS_MAX)
             out->at[out->n++] = base + n;
@@ -62,7 +64,8 @@ TEST(rows_split_as_the_peer) {
     FILE *f = fopen("tests/tokenizer/data/splits.txt", "r");
     REQUIRE(f);
     while (fgets(line, sizeof line, f)) {
-        char *pre = line, *text = strchr(line, '\t'), *lengths = text ? strchr(text + 1, '\t') : NULL;
+        char *pre = line, *text = strchr(line, '\t'),
+             *lengths = text ? strchr(text + 1, '\t') : NULL;
         REQUIRE(lengths);
         *text++ = *lengths++ = '\0';
         char bytes[512];
@@ -101,15 +104,20 @@ static uint32_t below(uint32_t n) {
 
 static size_t random_text(char *out, size_t max) {
     static const char *const parts[] = {
-        "a",  "b", "Z",  "Q",  "'s",   "'S",  "'re", "'LL", "'",  "é",   "É",  "ß",    "中",  "日",  "か",   "한",   "ㄱ",
-        "и",  "И", "ǅ",  "ª",  "\u0301", "\u094d", "1",  "23", "456", "²",  "٣",    "１",  " ",   "  ",   "   ",  "\n",
-        "\r", "\t", "\u00a0", "\u3000", "\u2003", "\xC2\x85", ".", ",", "!", "?", "$", "+", "<", "^", "`", "|", "~", "(",
-        ")",  "-", "/",  "_",  "…",    "。",  "，",  "“",   "”",  "€",   "😀", "\x01", "\u200b", "\u200c", "\u200d",
-        "\ue000", "ſ", "'ſ", "@x", "#Yz", "s", "t"};
+        "a",      "b",      "Z",        "Q",      "'s",     "'S", "'re", "'LL", "'",
+        "é",      "É",      "ß",        "中",     "日",     "か", "한",  "ㄱ",  "и",
+        "И",      "ǅ",      "ª",        "\u0301", "\u094d", "1",  "23",  "456", "²",
+        "٣",      "１",     " ",        "  ",     "   ",    "\n", "\r",  "\t",  "\u00a0",
+        "\u3000", "\u2003", "\xC2\x85", ".",      ",",      "!",  "?",   "$",   "+",
+        "<",      "^",      "`",        "|",      "~",      "(",  ")",   "-",   "/",
+        "_",      "…",      "。",       "，",     "“",      "”",  "€",   "😀",   "\x01",
+        "\u200b", "\u200c", "\u200d",   "\ue000", "ſ",      "'ſ", "@x",  "#Yz", "s",
+        "t"};
     size_t n = 0;
     for (uint32_t k = 1 + below(24); k > 0; k--) {
         const char *p = parts[below(IG_COUNT(parts))];
-        for (uint32_t times = below(8) == 0 ? 1 + below(12) : 1; times > 0 && n + strlen(p) < max; times--) {
+        for (uint32_t times = below(8) == 0 ? 1 + below(12) : 1; times > 0 && n + strlen(p) < max;
+             times--) {
             memcpy(out + n, p, strlen(p));
             n += strlen(p);
         }
@@ -137,8 +145,9 @@ TEST(stages_agree_with_their_patterns) {
                 size_t k = 0;
                 while (k < hand.n && k < pattern.n && hand.at[k] == pattern.at[k])
                     k++;
-                TEST_FAIL("stage %zu \"%.60s\": \"%.*s\": word %zu ends at %zu, by the pattern at %zu", s, stage->pattern,
-                          (int)n, text, k, hand.at[k], pattern.at[k]);
+                TEST_FAIL(
+                    "stage %zu \"%.60s\": \"%.*s\": word %zu ends at %zu, by the pattern at %zu", s,
+                    stage->pattern, (int)n, text, k, hand.at[k], pattern.at[k]);
                 break;
             }
         }
@@ -148,9 +157,11 @@ TEST(stages_agree_with_their_patterns) {
     CHECK(compared > 30);
 }
 
-/* Long runs of one character must stay linear: none of the rows may need more than a blink for a megabyte. */
+/* Long runs of one character must stay linear: none of the rows may need more than a blink for a
+ * megabyte. */
 TEST(long_runs) {
-    static const char *const runs[] = {"1", "a", "A", " ", "\n", "é", "'", ".", "中", "\u0301", " a", "1a", "É", "ÉA"};
+    static const char *const runs[] = {"1", "a",  "A",      " ",  "\n", "é", "'",
+                                       ".", "中", "\u0301", " a", "1a", "É", "ÉA"};
     enum { SIZE = 1 << 18 };
     char *text = malloc(SIZE + 8);
     REQUIRE(text);
@@ -172,5 +183,6 @@ TEST(long_runs) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(rows_split_as_the_peer), T(stages_agree_with_their_patterns), T(long_runs));
+    return RUN(argc, argv, T(rows_split_as_the_peer), T(stages_agree_with_their_patterns),
+               T(long_runs));
 }

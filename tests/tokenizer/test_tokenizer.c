@@ -1,5 +1,6 @@
-/* test_tokenizer.c: small vocabularies against ids that the reference engine (arrays) and Hugging Face's tokenizers
- * (tokenizer.json) made, roles, flags, decoding, streams, refusals, limits, failing allocations. */
+/* test_tokenizer.c: small vocabularies against ids that the reference engine (arrays) and Hugging
+ * Face's tokenizers (tokenizer.json) made, roles, flags, decoding, streams, refusals, limits,
+ * failing allocations. */
 #include "tokenizer/tokenizer.h"
 #include "utf/utf.h"
 
@@ -55,7 +56,8 @@ TEST(json_against_hugging_face) {
         ig_tokenizer *tok = load_json(path[0]);
         REQUIRE(tok);
         int n, texts;
-        CHECK_EQ(compare_file(tok, DATA "valid.bin", path[1], IG_ENCODE_PARSE_SPECIAL, &n, &texts), 0);
+        CHECK_EQ(compare_file(tok, DATA "valid.bin", path[1], IG_ENCODE_PARSE_SPECIAL, &n, &texts),
+                 0);
         CHECK_EQ(texts, 0);
         CHECK(n >= 200);
         ig_tokenizer_destroy(&tok);
@@ -73,7 +75,8 @@ TEST(roles_and_flags) {
     CHECK_EQ(ig_tokenizer_role(spm, IG_ROLE_FIM_PRE), -1);
     CHECK(ig_tokenizer_is_eog(spm, 2));
     CHECK(ig_tokenizer_is_eog(spm, ig_tokenizer_find(spm, IG_STR("<|end|>"))));
-    CHECK(!ig_tokenizer_is_eog(spm, 5) && !ig_tokenizer_is_eog(spm, -1) && !ig_tokenizer_is_eog(spm, 1 << 30));
+    CHECK(!ig_tokenizer_is_eog(spm, 5) && !ig_tokenizer_is_eog(spm, -1) &&
+          !ig_tokenizer_is_eog(spm, 1 << 30));
     CHECK(ig_tokenizer_is_control(spm, 1) && !ig_tokenizer_is_control(spm, 300));
     CHECK(ig_tokenizer_adds_bos(spm) && !ig_tokenizer_adds_eos(spm));
     CHECK(ig_tokenizer_adds_bos(bpe)); /* by its pre-splitter */
@@ -105,7 +108,8 @@ TEST(stream_gives_whole_characters) {
             CHECK(copy.n_held < 4 && ig_utf8_valid(ig_buf_str(&out)));
         }
         CHECK_OK(ig_detok_finish(&d, &out, &err));
-        CHECK_STR(out.p, continues ? " a 🦙 中文 é\uFFFD\uFFFDz" : "a 🦙 中文 é\uFFFD\uFFFDz");
+        CHECK_STR(out.p,
+                  continues ? " a 🦙 中文 é\uFFFD\uFFFDz" : "a 🦙 中文 é\uFFFD\uFFFDz");
         ig_buf_fini(&out);
     }
     /* A sequence that ends with the stream. */
@@ -144,20 +148,25 @@ static ig_status create(ig_vocab v, ig_err *err) {
 }
 
 TEST(refuses_by_name) {
-    static const char *const models[] = {"bert", "t5", "rwkv", "plamo2", "hybriddna", "no_vocab", "martian"};
+    static const char *const models[] = {"bert",      "t5",       "rwkv",   "plamo2",
+                                         "hybriddna", "no_vocab", "martian"};
     ig_err err = {0};
     for (size_t i = 0; i < IG_COUNT(models); i++) {
         CHECK_EQ(create((ig_vocab){.model = ig_str_of(models[i])}, &err), IG_EUNSUPPORTED);
         CHECK(strstr(err.message, models[i]));
     }
     CHECK(strstr(err.message, "known are llama, gpt2"));
-    CHECK_EQ(create((ig_vocab){.model = IG_STR("gpt2"), .pre = IG_STR("martian")}, &err), IG_EUNSUPPORTED);
+    CHECK_EQ(create((ig_vocab){.model = IG_STR("gpt2"), .pre = IG_STR("martian")}, &err),
+             IG_EUNSUPPORTED);
     CHECK(strstr(err.message, "martian") && strstr(err.message, "llama3"));
     CHECK_EQ(create((ig_vocab){.model = IG_STR("gpt2"), .pre = IG_STR("gpt-2")}, &err), IG_OK);
     ig_str twice[] = {{"a", 1}, {"a", 1}};
-    CHECK_EQ(create((ig_vocab){.model = IG_STR("llama"), .tokens = twice, .n_tokens = 2}, &err), IG_EFORMAT);
+    CHECK_EQ(create((ig_vocab){.model = IG_STR("llama"), .tokens = twice, .n_tokens = 2}, &err),
+             IG_EFORMAT);
     CHECK(strstr(err.message, "token 1"));
-    CHECK_EQ(create((ig_vocab){.model = IG_STR("gpt2"), .pre = IG_STR("gpt-2"), .add_eos = IG_YES}, &err), IG_EFORMAT);
+    CHECK_EQ(create((ig_vocab){.model = IG_STR("gpt2"), .pre = IG_STR("gpt-2"), .add_eos = IG_YES},
+                    &err),
+             IG_EFORMAT);
 }
 
 TEST(refuses_json_by_name) {
@@ -172,15 +181,22 @@ TEST(refuses_json_by_name) {
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}", "merge 0"},
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"ab\"]}}", "merge 0"},
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a a\"]}}", "aa"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"end_of_word_suffix\":\"</w>\"}}", "suffix"},
-        {"{\"normalizer\":{\"type\":\"Nmt\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}", "Nmt"},
-        {"{\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},"
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"end_of_word_suffix\":\"<"
+         "/w>\"}}",
+         "suffix"},
+        {"{\"normalizer\":{\"type\":\"Nmt\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},"
+         "\"merges\":[]}}",
+         "Nmt"},
+        {"{\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"model\":{\"type\":\"BPE\",\"vocab\":"
+         "{\"a\":0},"
          "\"merges\":[]}}",
          "BertPreTokenizer"},
-        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a&&[b]]\"},\"behavior\":\"Isolated\"},"
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a&&[b]]\"},\"behavior\":"
+         "\"Isolated\"},"
          "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
          "&&"},
-        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\"},"
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":"
+         "\"Isolated\"},"
          "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
          "pattern offset"},
     };
@@ -199,7 +215,8 @@ TEST(json_general_splits) {
         "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"x+\"},\"behavior\":\"Removed\"},"
         "{\"type\":\"Split\",\"pattern\":{\"String\":\"-\"},\"behavior\":\"MergedWithPrevious\"},"
         "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[+]\"},\"behavior\":\"MergedWithNext\"}]},"
-        "\"model\":{\"type\":\"BPE\",\"ignore_merges\":true,\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"a-\":2,"
+        "\"model\":{\"type\":\"BPE\",\"ignore_merges\":true,\"unk_token\":\"?\",\"vocab\":{\"?\":0,"
+        "\"a\":1,\"a-\":2,"
         "\"+a\":3,\"b\":4,\"a-b\":5,\"b+a\":6,\"-\":7,\"+\":8},\"merges\":[]}}";
     ig_tokenizer *tok;
     ig_ids ids = {0};
@@ -228,7 +245,8 @@ TEST(long_words) {
             ig_err err = {0};
             ig_ids ids = {0};
             memset(text, fills[f], SIZE);
-            CHECK_OK(ig_tokenizer_encode(tok, (ig_str){text, SIZE}, IG_ENCODE_PARSE_SPECIAL, &ids, &err));
+            CHECK_OK(ig_tokenizer_encode(tok, (ig_str){text, SIZE}, IG_ENCODE_PARSE_SPECIAL, &ids,
+                                         &err));
             CHECK(ids.n > 0);
             ig_free(ids.p);
         }
@@ -242,7 +260,8 @@ TEST(limits) {
     REQUIRE(tok);
     ig_err err = {0};
     ig_ids ids = {0};
-    CHECK_EQ(ig_tokenizer_encode(tok, (ig_str){"", (size_t)IG_TEXT_BYTES_MAX + 1}, 0, &ids, &err), IG_ELIMIT);
+    CHECK_EQ(ig_tokenizer_encode(tok, (ig_str){"", (size_t)IG_TEXT_BYTES_MAX + 1}, 0, &ids, &err),
+             IG_ELIMIT);
     CHECK_OK(ig_tokenizer_encode(tok, IG_STR(""), 0, &ids, &err));
     CHECK_EQ(ids.n, 0);
     ig_free(ids.p);
@@ -260,9 +279,11 @@ static ig_status whole_life(const vocab_file *v, const file *json) {
     ig_status status = v ? ig_tokenizer_create(&tok, &v->vocab, NULL, &err)
                          : ig_tokenizer_create_json(&tok, (ig_str){json->p, json->n}, NULL, &err);
     if (!status)
-        status = ig_tokenizer_encode(tok, IG_STR("Hello <user> wor\xffld e\u0301 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                                                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, 1234"),
-                                     IG_ENCODE_ADD_SPECIAL | IG_ENCODE_PARSE_SPECIAL, &ids, &err);
+        status = ig_tokenizer_encode(
+            tok,
+            IG_STR("Hello <user> wor\xffld e\u0301 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, 1234"),
+            IG_ENCODE_ADD_SPECIAL | IG_ENCODE_PARSE_SPECIAL, &ids, &err);
     if (!status)
         status = ig_tokenizer_decode(tok, ids.p, ids.n, true, &out, &err);
     ig_detok d;
@@ -276,7 +297,8 @@ static ig_status whole_life(const vocab_file *v, const file *json) {
     return status;
 }
 
-/* patterns: PCRE2 does without machine code when memory for that fails, so success is right as well. */
+/* patterns: PCRE2 does without machine code when memory for that fails, so success is right as
+ * well. */
 static void fail_each(const vocab_file *v, const file *json, bool patterns) {
     ig_alloc_fail_after(0);
     REQUIRE(whole_life(v, json) == IG_OK);
@@ -309,7 +331,8 @@ TEST(failing_allocations) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(arrays_against_the_peer), T(json_against_hugging_face), T(roles_and_flags),
-               T(stream_gives_whole_characters), T(refuses_by_name), T(refuses_json_by_name), T(json_general_splits),
-               T(long_words), T(limits), T(failing_allocations));
+    return RUN(argc, argv, T(arrays_against_the_peer), T(json_against_hugging_face),
+               T(roles_and_flags), T(stream_gives_whole_characters), T(refuses_by_name),
+               T(refuses_json_by_name), T(json_general_splits), T(long_words), T(limits),
+               T(failing_allocations));
 }

@@ -1,5 +1,6 @@
-/* test_tokenizer_complete.c: whole vocabularies against what the reference engine and Hugging Face's tokenizers say.
- * INGOT_TEST_TOKENIZERS names the folder that make_fixtures.py --complete wrote; without it the tests are skipped. */
+/* test_tokenizer_complete.c: whole vocabularies against what the reference engine and Hugging
+ * Face's tokenizers say. INGOT_TEST_TOKENIZERS names the folder that make_fixtures.py --complete
+ * wrote; without it the tests are skipped. */
 #include "tokenizer/tokenizer.h"
 
 #include "test.h"
@@ -10,9 +11,10 @@ static const char *folder(void) {
 }
 
 TEST(vocabularies) {
-    static const char *const names[] = {"aquila",    "baichuan",  "command-r", "deepseek-coder", "deepseek-llm", "falcon",
-                                        "gemma-4",   "gpt-2",     "gpt-neox",  "llama-bpe",      "llama-spm",    "mpt",
-                                        "phi-3",     "qwen2",     "qwen35",    "refact",         "starcoder"};
+    static const char *const names[] = {
+        "aquila",  "baichuan", "command-r", "deepseek-coder", "deepseek-llm", "falcon",
+        "gemma-4", "gpt-2",    "gpt-neox",  "llama-bpe",      "llama-spm",    "mpt",
+        "phi-3",   "qwen2",    "qwen35",    "refact",         "starcoder"};
     if (!folder())
         SKIP("INGOT_TEST_TOKENIZERS names no folder");
     for (size_t i = 0; i < IG_COUNT(names); i++) {
@@ -35,7 +37,8 @@ TEST(vocabularies) {
 }
 
 TEST(json_files) {
-    static const char *const names[] = {"deepseek_v3", "gemma3", "gpt4o", "gptoss", "llama2", "llama3_1", "qwen3"};
+    static const char *const names[] = {"deepseek_v3", "gemma3",   "gpt4o", "gptoss",
+                                        "llama2",      "llama3_1", "qwen3"};
     if (!folder())
         SKIP("INGOT_TEST_TOKENIZERS names no folder");
     for (size_t i = 0; i < IG_COUNT(names); i++) {
@@ -51,8 +54,8 @@ TEST(json_files) {
         int n, texts;
         CHECK_EQ(compare_file(tok, path[1], path[2], IG_ENCODE_PARSE_SPECIAL, &n, &texts), 0);
         CHECK(n > 1000);
-        /* Two files mark a token otherwise than its role asks ("<|end|>" of gpt-oss is shown, "</s>" of gemma 3 is
-         * not); all other texts agree. */
+        /* Two files mark a token otherwise than its role asks ("<|end|>" of gpt-oss is shown,
+         * "</s>" of gemma 3 is not); all other texts agree. */
         CHECK(texts < n / 10);
         ig_tokenizer_destroy(&tok);
         file_free(&json);

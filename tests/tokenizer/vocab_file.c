@@ -74,8 +74,9 @@ bool vocab_file_read(vocab_file *v, const char *path) {
     }
     for (size_t i = 0; i < IG_ROLE_COUNT; i++)
         o->roles[i] = (int32_t)file_u32(f);
-    ig_tri *flags[] = {&o->add_bos,      &o->add_eos,      &o->add_sep,  &o->add_space_prefix,
-                       &o->clean_spaces, &o->remove_extra_whitespaces, &o->lowercase};
+    ig_tri *flags[] = {&o->add_bos,          &o->add_eos,      &o->add_sep,
+                       &o->add_space_prefix, &o->clean_spaces, &o->remove_extra_whitespaces,
+                       &o->lowercase};
     for (size_t i = 0; i < IG_COUNT(flags); i++)
         *flags[i] = (ig_tri)file_u32(f);
     return true;
@@ -89,8 +90,8 @@ void vocab_file_free(vocab_file *v) {
     file_free(&v->data);
 }
 
-int compare_file(const ig_tokenizer *tok, const char *strings, const char *expected, unsigned plain_flags, int *n,
-                 int *texts) {
+int compare_file(const ig_tokenizer *tok, const char *strings, const char *expected,
+                 unsigned plain_flags, int *n, int *texts) {
     file in, want;
     int wrong = 0;
     *n = *texts = 0;
@@ -112,13 +113,16 @@ int compare_file(const ig_tokenizer *tok, const char *strings, const char *expec
             bool same = ig_tokenizer_encode(tok, text, flags, &ids, &err) == IG_OK && ids.n == k &&
                         (k == 0 || memcmp(ids.p, ids_wanted, (size_t)k * 4) == 0);
             if (!same && wrong++ == 0)
-                fprintf(stderr, "%s: string %u, mode %d: ids differ: \"%.*s\" %s\n", expected, (unsigned)i, mode,
-                        (int)text.n, text.p, err.message);
-            bool back = same && ig_tokenizer_decode(tok, ids.p, ids.n, mode == 0, &out, &err) == IG_OK &&
+                fprintf(stderr, "%s: string %u, mode %d: ids differ: \"%.*s\" %s\n", expected,
+                        (unsigned)i, mode, (int)text.n, text.p, err.message);
+            bool back = same &&
+                        ig_tokenizer_decode(tok, ids.p, ids.n, mode == 0, &out, &err) == IG_OK &&
                         ig_str_eq(ig_buf_str(&out), text_wanted);
             if (same && !back && (*texts)++ == 0)
-                fprintf(stderr, "%s: string %u, mode %d: text differs: \"%.*s\" instead of \"%.*s\"\n", expected,
-                        (unsigned)i, mode, (int)out.n, out.p ? out.p : "", (int)text_wanted.n, text_wanted.p);
+                fprintf(stderr,
+                        "%s: string %u, mode %d: text differs: \"%.*s\" instead of \"%.*s\"\n",
+                        expected, (unsigned)i, mode, (int)out.n, out.p ? out.p : "",
+                        (int)text_wanted.n, text_wanted.p);
             ig_buf_fini(&out);
             ig_free(ids.p);
         }

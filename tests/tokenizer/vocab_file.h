@@ -22,9 +22,9 @@ typedef struct vocab_file {
 bool vocab_file_read(vocab_file *v, const char *path);
 void vocab_file_free(vocab_file *v);
 
-/* Encodes and decodes every string of strings.bin and compares with the expectations. Returns how many ids lists and
- * (in *texts) how many texts differ; prints the first of each. */
-int compare_file(const ig_tokenizer *tok, const char *strings, const char *expected, unsigned plain_flags, int *n,
-                 int *texts);
+/* Encodes and decodes every string of strings.bin and compares with the expectations. Returns how
+ * many ids lists and (in *texts) how many texts differ; prints the first of each. */
+int compare_file(const ig_tokenizer *tok, const char *strings, const char *expected,
+                 unsigned plain_flags, int *n, int *texts);
 
 #endif

@@ -1,4 +1,5 @@
-/* test_utf.c: UTF-8 at its borders, classes against known characters, normal forms, patterns and their limits. */
+/* test_utf.c: UTF-8 at its borders, classes against known characters, normal forms, patterns and
+ * their limits. */
 #include "utf/utf.h"
 
 #include "test.h"
@@ -20,7 +21,9 @@ TEST(decode_and_encode) {
         {"\xE0\x80\x80", 3, 1, 0xFFFD},
         {"\xED\xA0\x80", 3, 1, 0xFFFD},
         {"\xE4\xBD", 2, 2, 0xFFFD},
-        {"\xE4\xBD" "A", 3, 2, 0xFFFD},
+        {"\xE4\xBD"
+         "A",
+         3, 2, 0xFFFD},
         {"\xF0\x9F\x98", 3, 3, 0xFFFD},
         {"\xF4\x90\x80\x80", 4, 1, 0xFFFD},
         {"\xFF", 1, 1, 0xFFFD},
@@ -98,12 +101,14 @@ TEST(normal_forms) {
         {"\u00e9", {"\u00e9", "e\u0301", "\u00e9", "e\u0301"}},
         {"\ufb01", {"\ufb01", "\ufb01", "fi", "fi"}},
         {"\u1e9b\u0323", {"\u1e9b\u0323", "\u017f\u0323\u0307", "\u1e69", "s\u0323\u0307"}},
-        {"\ud55c\uae00", {"\ud55c\uae00", "\u1112\u1161\u11ab\u1100\u1173\u11af", "\ud55c\uae00",
-                          "\u1112\u1161\u11ab\u1100\u1173\u11af"}},
+        {"\ud55c\uae00",
+         {"\ud55c\uae00", "\u1112\u1161\u11ab\u1100\u1173\u11af", "\ud55c\uae00",
+          "\u1112\u1161\u11ab\u1100\u1173\u11af"}},
         {"\u1112\u1161\u11ab", {"\ud55c", "\u1112\u1161\u11ab", "\ud55c", "\u1112\u1161\u11ab"}},
         {"a\u0315\u0300", {"\u00e0\u0315", "a\u0300\u0315", "\u00e0\u0315", "a\u0300\u0315"}},
         {"\u2126", {"\u03a9", "\u03a9", "\u03a9", "\u03a9"}},
-        {"a\xffo\u0308\xc3", {"a\xff\u00f6\xc3", "a\xffo\u0308\xc3", "a\xff\u00f6\xc3", "a\xffo\u0308\xc3"}},
+        {"a\xffo\u0308\xc3",
+         {"a\xff\u00f6\xc3", "a\xffo\u0308\xc3", "a\xff\u00f6\xc3", "a\xffo\u0308\xc3"}},
         {"", {"", "", "", ""}},
     };
     for (size_t i = 0; i < IG_COUNT(rows); i++) {
@@ -151,7 +156,8 @@ TEST(patterns) {
     ig_match_destroy(&m);
     ig_pattern_destroy(&p);
     CHECK_EQ(ig_pattern_create(&p, IG_STR("(a"), &err), IG_EFORMAT);
-    CHECK_EQ(ig_pattern_create(&p, (ig_str){"", (size_t)IG_PATTERN_BYTES_MAX + 1}, &err), IG_ELIMIT);
+    CHECK_EQ(ig_pattern_create(&p, (ig_str){"", (size_t)IG_PATTERN_BYTES_MAX + 1}, &err),
+             IG_ELIMIT);
 }
 
 TEST(backtracking_is_bounded) {
@@ -191,6 +197,7 @@ TEST(failing_allocations) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(decode_and_encode), T(tails), T(classes), T(normal_forms), T(normal_form_of_many_marks),
-               T(patterns), T(backtracking_is_bounded), T(failing_allocations));
+    return RUN(argc, argv, T(decode_and_encode), T(tails), T(classes), T(normal_forms),
+               T(normal_form_of_many_marks), T(patterns), T(backtracking_is_bounded),
+               T(failing_allocations));
 }
