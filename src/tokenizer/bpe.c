@@ -64,9 +64,7 @@ IG_INLINE uint32_t pair_rank(const ig_tokenizer *tok, ig_merge_kind kind, const 
     }
     if (left == IG_TOKEN_NONE || right == IG_TOKEN_NONE)
         return IG_TOKEN_NONE;
-    ig_merge merge = ig_merge_map_find(&tok->merges, left, right);
-    *id = merge.id;
-    return merge.rank;
+    return ig_merge_map_find(&tok->merges, left, right, id);
 }
 
 /* ---- short words ---- */
@@ -84,8 +82,15 @@ IG_INLINE void rank_pair(const ig_tokenizer *tok, ig_merge_kind kind, const char
 
 /* Merges the n symbols in s; returns how many are left. */
 IG_INLINE uint32_t merge_short(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, short_word *s, uint32_t n) {
-    for (uint32_t i = 0; i + 1 < n; i++)
-        rank_pair(tok, kind, p, s, i);
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        if (kind == IG_MERGE_BYTES) {
+            ig_byte_pair pair = tok->byte_pairs[(uint8_t)p[i] << 8 | (uint8_t)p[i + 1]];
+            s->rank[i] = pair.rank;
+            s->merged[i] = pair.id;
+        } else {
+            rank_pair(tok, kind, p, s, i);
+        }
+    }
     while (n > 1) {
         uint32_t best = 0;
         for (uint32_t i = 1; i + 1 < n; i++)

@@ -210,6 +210,14 @@ static ig_status fill_bytes(ig_tokenizer *tok, ig_err *err) {
         if (n == 1 && !tok->from_json)
             tok->byte_out[b] = ig_tokenizer_find(tok, (ig_str){name, 1});
     }
+    IG_TRY(ig_arena_new(&tok->arena, 256 * 256, sizeof *tok->byte_pairs, &tok->byte_pairs, err));
+    for (size_t i = 0; i < 256 * 256; i++) {
+        uint32_t left = tok->byte_id[i >> 8], right = tok->byte_id[i & 255];
+        ig_byte_pair *pair = &tok->byte_pairs[i];
+        pair->rank = left == IG_TOKEN_NONE || right == IG_TOKEN_NONE
+                         ? IG_TOKEN_NONE
+                         : ig_merge_map_find(&tok->merges, left, right, &pair->id);
+    }
     ig_buf scratch;
     ig_buf_init(&scratch, IG_TOKEN_BYTES_MAX);
     ig_status status = fill_raw(tok, &scratch, err);

@@ -238,18 +238,21 @@ static void set_byte_tokens(ig_tokenizer *tok) {
     }
 }
 
-static void set_newline(ig_tokenizer *tok) {
+static ig_status set_newline(ig_tokenizer *tok, ig_err *err) {
     int32_t *role = &tok->roles[IG_ROLE_NEWLINE];
+    ig_status status = IG_OK;
     if (tok->merge_kind == IG_MERGE_SCORES) {
         *role = tok->byte_out['\n'];
     } else {
         ig_ids ids = {0};
-        if (ig_tokenizer_encode(tok, IG_STR("\n"), 0, &ids, NULL) == IG_OK && ids.n > 0)
+        status = ig_tokenizer_encode(tok, IG_STR("\n"), 0, &ids, err);
+        if (!status && ids.n > 0)
             *role = ids.p[0];
         ig_free(ids.p);
     }
     if (*role < 0)
         *role = tok->roles[IG_ROLE_PAD];
+    return status;
 }
 
 static ig_status fill(ig_tokenizer *tok, const ig_vocab *v, const model_row *model, const ig_presplit *pre,
@@ -268,7 +271,7 @@ static ig_status fill(ig_tokenizer *tok, const ig_vocab *v, const model_row *mod
         tok->unknown = tok->roles[IG_ROLE_UNK];
     IG_TRY(ig_tokenizer_finish(tok, err));
     if (v->roles[IG_ROLE_NEWLINE] < 0)
-        set_newline(tok);
+        IG_TRY(set_newline(tok, err));
     ig_roles_detect(tok, logger);
     if (tok->add_bos && tok->roles[IG_ROLE_BOS] < 0)
         return ig_fail(err, IG_EFORMAT, "the vocabulary wants a BOS token in front but has none; set add_bos_token to false");

@@ -3,56 +3,9 @@
 #ifndef IG_TOKENIZER_TOKENIZER_INT_H
 #define IG_TOKENIZER_TOKENIZER_INT_H
 
+#include "tokenizer/token_map_int.h"
 #include "tokenizer/tokenizer.h"
 #include "utf/utf.h"
-
-/* ---- maps (token_map.c) ---- */
-
-#define IG_TOKEN_NONE UINT32_MAX
-
-typedef struct ig_token_slot {
-    uint64_t key; /* the bytes themselves up to 8, else their hash */
-    uint32_t id;  /* IG_TOKEN_NONE = free slot */
-    uint32_t n;
-} ig_token_slot;
-
-/* Strings by id, and ids by string. Strings live in `bytes`, string i is [at[i], at[i + 1]). */
-typedef struct ig_token_map {
-    ig_token_slot *slots;
-    uint32_t mask;
-    uint32_t n, cap; /* strings */
-    uint32_t longest;
-    char *bytes;
-    uint32_t *at; /* [n + 1] */
-} ig_token_map;
-
-/* Room for cap strings of n_bytes bytes together, from the arena. */
-IG_MUST_USE ig_status ig_token_map_init(ig_token_map *map, ig_arena *arena, uint32_t cap, size_t n_bytes, ig_err *err);
-/* Gives s the next id. False when s is there already (the id is used up all the same, but find keeps the first). */
-bool ig_token_map_add(ig_token_map *map, ig_str s);
-/* Uses the next id up for a string that is not to be found. */
-void ig_token_map_skip(ig_token_map *map);
-uint32_t ig_token_map_find(const ig_token_map *map, const char *p, size_t n);
-static inline ig_str ig_token_map_str(const ig_token_map *map, uint32_t id) {
-    return (ig_str){map->bytes + map->at[id], map->at[id + 1] - map->at[id]};
-}
-
-typedef struct ig_merge {
-    uint32_t left, right; /* left IG_TOKEN_NONE = free slot */
-    uint32_t rank;        /* lower merges first; IG_TOKEN_NONE = no such merge */
-    uint32_t id;
-} ig_merge;
-
-typedef struct ig_merge_map {
-    ig_merge *slots;
-    uint32_t mask;
-    uint32_t n;
-} ig_merge_map;
-
-IG_MUST_USE ig_status ig_merge_map_init(ig_merge_map *map, ig_arena *arena, uint32_t cap, ig_err *err);
-/* The first of equal pairs stays. */
-void ig_merge_map_add(ig_merge_map *map, ig_merge merge);
-ig_merge ig_merge_map_find(const ig_merge_map *map, uint32_t left, uint32_t right);
 
 /* ---- pre-splitter stages (split_*.c, presplit_table.c) ---- */
 
@@ -195,6 +148,11 @@ typedef enum ig_token_attr { /* the values of the peer's token attributes */
 } ig_token_attr;
 #define IG_ATTR_SPECIAL (IG_ATTR_CONTROL | IG_ATTR_UNKNOWN)
 
+/* A merge of two bytes, found without a search. */
+typedef struct ig_byte_pair {
+    uint32_t rank, id;
+} ig_byte_pair;
+
 typedef enum ig_merge_kind {
     IG_MERGE_SCORES,     /* SPM: a pair merges when its text is a token, best score first */
     IG_MERGE_BYTES,      /* BPE over bytes: ids of pairs */
@@ -228,6 +186,7 @@ struct ig_tokenizer {
     uint8_t *eog;        /* 1 = ends a generation */
     uint8_t *whole;      /* 1 = the merges of this token's text lead to this token */
     ig_merge_map merges;
+    ig_byte_pair *byte_pairs; /* BPE over bytes: [256 * 256], the merges of two single bytes */
     uint32_t byte_id[256]; /* symbol of one byte (BPE over bytes) or the byte token; IG_TOKEN_NONE */
     int32_t byte_out[256]; /* token of a byte that found none, -1 = dropped */
     bool joins_space[256]; /* a merge can cross the border between this byte and U+2581 */

@@ -26,9 +26,13 @@ static bool accepts_linear(const ig_program *p, const ig_op *op) {
     return op->u.linear.n_heads <= 1 && op->in[0].heads == 1 && op->out[0].heads == 1 && accepts_parts(p, op);
 }
 
+static bool contiguous(ig_ref r) {
+    return r.heads == 1 || r.stride == r.cols;
+}
+
 static bool accepts_experts(const ig_program *p, const ig_op *op) {
     const ig_linear_attr *a = &op->u.linear;
-    if (op->out[0].heads != 1 || !accepts_parts(p, op) || p->weights[a->parts[0].weight].stack > IG_EXPERTS_MAX)
+    if (!contiguous(op->out[0]) || !accepts_parts(p, op) || p->weights[a->parts[0].weight].stack > IG_EXPERTS_MAX)
         return false;
     for (uint32_t i = 1; i < a->n_parts; i++) {
         if (ig_matmul_find(&ig_matmul_scalar, p->weights[a->parts[i].weight].dtype)->act !=
@@ -107,10 +111,6 @@ static bool absorbs_pre(const ig_program *p, const ig_op *outer, const ig_op *in
     if (outer->kind == IG_OP_ATTEND)
         return inner->kind == IG_OP_NORM || inner->kind == IG_OP_ROPE || inner->kind == IG_OP_MAP;
     return false;
-}
-
-static bool contiguous(ig_ref r) {
-    return r.heads == 1 || r.stride == r.cols;
 }
 
 static bool whole(const ig_program *p, ig_ref r) {
