@@ -146,14 +146,23 @@ static ig_status shared_pages(ig_builder *b, ig_err *err) {
     return IG_OK;
 }
 
-static void by_tensor(ig_builder *b, ig_layer *y) {
+/* What the layer's tensors say. */
+static ig_status by_tensor(ig_builder *b, ig_layer *y, ig_err *err) {
     const bool fused = ig_arch_has(b, ROLE_ATTN_QKV);
-    if (b->v[F_V_FROM_K] != 0 && !fused && !ig_arch_has(b, ROLE_ATTN_V))
+    if (b->v[F_V_FROM_K] != 0 && !fused && !ig_arch_has(b, ROLE_ATTN_V)) {
         y->flags |= LAYER_V_FROM_K;
+        if (y->k_cols != y->v_cols)
+            return ig_fail(
+                err, IG_EFORMAT,
+                "key %.*s.attention.value_length: layer %u takes its values from keys, but %u "
+                "columns are not %u",
+                IG_STR_ARG(b->arch), b->layer, y->v_cols, y->k_cols);
+    }
     if (ig_arch_has(b, ROLE_GATE_UP_EXPS))
         y->flags |= LAYER_MERGED;
     else if (b->v[F_GATE_OPT] != 0 && !ig_arch_has(b, ROLE_GATE_EXPS))
         y->flags |= LAYER_UNGATED;
+    return IG_OK;
 }
 
 ig_status ig_arch_layers(ig_builder *b, ig_err *err) {
@@ -170,7 +179,7 @@ ig_status ig_arch_layers(ig_builder *b, ig_err *err) {
             y->flags |= LAYER_ROPE;
         if (moe(b, l))
             y->flags |= LAYER_MOE;
-        by_tensor(b, y);
+        IG_TRY(by_tensor(b, y, err));
     }
     b->in_layer = false;
     return shared_pages(b, err);

@@ -159,20 +159,20 @@ static const ig_record PROLOGUE[] = {
     SCALE(REG_T, FV(F_PLE_PROJ_SCALE), IF(F_PLE)),
     NORM_AS(REG_T, REG_T, ROLE_PLE_NORM, FV(F_NORM), FV(F_EPS), CV(QK_HEAD), IF(F_PLE)),
     ADD(REG_PLE, REG_T, REG_PLE, CV(0.70710678118654752), CV(0.70710678118654752), IF(F_PLE)),
-    {REC_END},
+    {.op = REC_END},
 };
 
 static const ig_record FINAL[] = {
     {.op = REC_SELECT, .out = {REG_X}, .in = {REG_X}},
     NORM(REG_X, REG_X, ROLE_OUTPUT_NORM),
-    {REC_END},
+    {.op = REC_END},
 };
 
 static const ig_record HEAD[] = {
     LINEAR(REG_Z, REG_X, ROLE_OUTPUT, W_VOCAB),
     SCALE(REG_Z, FV(F_LOGIT)),
     {.op = REC_SOFTCAP, .out = {REG_Z}, .in = {REG_Z}, .arg = {FV(F_FINAL_CAP)}},
-    {REC_END},
+    {.op = REC_END},
 };
 
 /* ---- frames --------------------------------------------------------------------------------- */
@@ -196,7 +196,7 @@ static const ig_record FRAME_PRE[] = {
      .role = {ROLE_LAYER_SCALE},
      .when = {IF(F_SKIP)}},
     ADD(REG_X, REG_X, REG_T, ONE, ONE, IF(F_SKIP)),
-    {REC_END},
+    {.op = REC_END},
 };
 
 static const ig_record FRAME_PAR[] = {
@@ -210,7 +210,7 @@ static const ig_record FRAME_PAR[] = {
     CALL(SLOT_FFN),
     ADD(REG_X, REG_X, REG_O, ONE, FV(F_RES_SCALE)),
     ADD(REG_X, REG_X, REG_M, ONE, FV(F_RES_SCALE)),
-    {REC_END},
+    {.op = REC_END},
 };
 
 static const ig_record FRAME_PAR2[] = {
@@ -223,7 +223,7 @@ static const ig_record FRAME_PAR2[] = {
     CALL(SLOT_FFN),
     ADD(REG_X, REG_X, REG_O, ONE, FV(F_RES_SCALE)),
     ADD(REG_X, REG_X, REG_M, ONE, FV(F_RES_SCALE)),
-    {REC_END},
+    {.op = REC_END},
 };
 
 static const ig_record FRAME_POST[] = {
@@ -238,7 +238,7 @@ static const ig_record FRAME_POST[] = {
     CALL(SLOT_FFN),
     NORM_POST(REG_M, ROLE_POST_FFW_NORM),
     ADD(REG_X, REG_X, REG_M, ONE, FV(F_RES_SCALE)),
-    {REC_END},
+    {.op = REC_END},
 };
 
 static const ig_record FRAME_SANDWICH[] = {
@@ -253,7 +253,7 @@ static const ig_record FRAME_SANDWICH[] = {
     CALL(SLOT_FFN),
     NORM_POST(REG_M, ROLE_POST_FFW_NORM),
     ADD(REG_X, REG_X, REG_M, ONE, FV(F_RES_SCALE)),
-    {REC_END},
+    {.op = REC_END},
 };
 
 /* A dense feed-forward after the attention; the experts read the layer's input. */
@@ -270,7 +270,7 @@ static const ig_record FRAME_ARCTIC[] = {
     COPY(REG_RIN, REG_F),
     CALL(SLOT_MOE),
     ADD(REG_X, REG_X, REG_M, ONE, ONE),
-    {REC_END},
+    {.op = REC_END},
 };
 
 /* Four norms around a dense feed-forward with experts beside it, then the layer's own input. */
@@ -307,7 +307,7 @@ static const ig_record FRAME_FOUR[] = {
      .in = {REG_X},
      .role = {ROLE_LAYER_SCALE},
      .when = {IF_TENSOR(ROLE_LAYER_SCALE)}},
-    {REC_END},
+    {.op = REC_END},
 };
 
 /* ---- mixers: REG_IN -> REG_O; gates read REG_A ---------------------------------------------- */
@@ -376,13 +376,13 @@ static const ig_record GQA[] = {
     NORM_AS(REG_O, REG_O, ROLE_SUB_NORM, CV(NORM_RMS), FV(F_EPS), CV(QK_FULL), IF(F_SUB_NORM)),
     LINEAR_ACC(REG_O, REG_O, ROLE_ATTN_OUTPUT, W_D),
     SCALE(REG_O, FV(F_V_SCALE)),
-    {REC_END},
+    {.op = REC_END},
 };
 
 /* No attention: one matrix. */
 static const ig_record ONE_MATRIX[] = {
     LINEAR(REG_O, REG_IN, ROLE_ATTN_OUTPUT, W_D),
-    {REC_END},
+    {.op = REC_END},
 };
 
 /* ---- feed-forwards: REG_F -> REG_M ---------------------------------------------------------- */
@@ -415,7 +415,7 @@ static const ig_record FFN_GLU[] = {
     GLU_LIMITED(REG_M, F_LIMIT_SH),
     SUB_NORM,
     LINEAR_ACC(REG_M, REG_M, ROLE_FFN_DOWN, W_D),
-    {REC_END},
+    {.op = REC_END},
 };
 
 static const ig_record FFN_GLU_FUSED[] = {
@@ -423,7 +423,7 @@ static const ig_record FFN_GLU_FUSED[] = {
     GLU_LIMITED(REG_M, F_LIMIT_SH),
     SUB_NORM,
     LINEAR_ACC(REG_M, REG_M, ROLE_FFN_DOWN, W_D),
-    {REC_END},
+    {.op = REC_END},
 };
 
 static const ig_record FFN_MLP[] = {
@@ -431,7 +431,7 @@ static const ig_record FFN_MLP[] = {
     {.op = REC_GLU, .out = {REG_M}, .in = {REG_G}, .role = {ROLE_FFN_DIVISOR}, .arg = {FV(F_ACT)}},
     SUB_NORM,
     LINEAR_ACC(REG_M, REG_M, ROLE_FFN_DOWN, W_D),
-    {REC_END},
+    {.op = REC_END},
 };
 
 #define EXPERT(to, from, role_, width_, e, ...)                                                    \
@@ -516,7 +516,7 @@ static const ig_record FFN_MOE[] = {
     LINEAR(REG_S, REG_S, ROLE_FFN_DOWN, W_D, IF(F_DENSE_BESIDE), IF_TENSOR(ROLE_FFN_UP)),
     ADD(REG_M, REG_M, REG_S, CV(0.70710678118654752), CV(0.70710678118654752), IF(F_DENSE_BESIDE),
         IF_TENSOR(ROLE_FFN_UP)),
-    {REC_END},
+    {.op = REC_END},
 };
 
 const ig_record *const ig_arch_recipes[RECIPE_COUNT] = {
