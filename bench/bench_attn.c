@@ -3,9 +3,9 @@
  *
  *     bench_attn [threads] [isa] [name part]
  *
- * One line per case: best of several rounds over as many layers as keep the cache out of the CPU
- * caches in decode. GB/s counts the K and V bytes of visible keys once per step; GFLOP/s counts 2
- * (Dk + Dv) per visible pair and head. */
+ * One line per case: quickest layer of several rounds over as many layers as keep the cache out of
+ * the CPU caches in decode. GB/s counts the K and V bytes of visible keys once per step; GFLOP/s
+ * counts 2 (Dk + Dv) per visible pair and head. */
 #include "../tests/kernels/isa_list.h"
 #include "backend/cpu/cpu_team.h"
 
@@ -62,11 +62,18 @@ typedef struct bench {
     uint32_t layers, units, epoch;
     void *scratch;
     uint8_t *local; /* [threads][IG_ATTN_LOCAL_BYTES] */
+    double best;    /* seconds of the quickest layer; thread 0 */
 } bench;
 
+/* A single thread is timed by its own CPU time: other users of the machine count less. */
+static uint64_t ticks(uint32_t n_threads) {
+    return n_threads == 1 ? ig_thread_cpu_ns() : ig_clock_ns();
+}
+
 static void step_run(void *user, uint32_t thread, uint32_t n_threads) {
-    const bench *b = user;
+    bench *b = user;
     for (uint32_t l = 0; l < b->layers; l++) {
+        const uint64_t start = ticks(n_threads);
         ig_attn_job job = b->job;
         job.base += l * b->layer_bytes;
         for (uint32_t u; (u = ig_team_take(b->team, l % 2, b->epoch + l / 2)) < b->units;)
@@ -75,28 +82,38 @@ static void step_run(void *user, uint32_t thread, uint32_t n_threads) {
         for (uint32_t h = thread; h < job.attend->n_kv_heads; h += n_threads)
             b->attn->merge(&job, h, b->scratch);
         ig_team_barrier(b->team, thread);
+        if (thread == 0)
+            b->best = fmin(b->best, (double)(ticks(n_threads) - start) * 1e-9);
     }
 }
 
-/* ---- roofs
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- roofs ----------------------------------------------------------------------------------- */
 
 typedef struct roof {
     ig_team *team;
     const uint8_t *memory;
     size_t bytes;
     uint64_t sum[IG_THREADS_MAX];
+    double best; /* seconds of the quickest piece; thread 0 */
 } roof;
+
+#define PIECES 32u /* of the memory that is read: short enough to run undisturbed now and then */
 
 static void read_run(void *user, uint32_t thread, uint32_t n_threads) {
     roof *r = user;
-    const size_t share = r->bytes / n_threads / 64 * 64;
-    const uint64_t *p = (const uint64_t *)(const void *)(r->memory + thread * share);
+    const size_t piece = r->bytes / PIECES, share = piece / n_threads / 64 * 64;
     uint64_t s[8] = {0};
-    for (size_t i = 0; i < share / 8; i += 8)
-        for (size_t k = 0; k < 8; k++)
-            s[k] += p[i + k];
+    for (uint32_t n = 0; n < PIECES; n++) {
+        const uint64_t start = ticks(n_threads);
+        const uint64_t *p =
+            (const uint64_t *)(const void *)(r->memory + n * piece + thread * share);
+        for (size_t i = 0; i < share / 8; i += 8)
+            for (size_t k = 0; k < 8; k++)
+                s[k] += p[i + k];
+        ig_team_barrier(r->team, thread);
+        if (thread == 0)
+            r->best = fmin(r->best, (double)(ticks(n_threads) - start) * 1e-9);
+    }
     r->sum[thread] = s[0] + s[1] + s[2] + s[3] + s[4] + s[5] + s[6] + s[7];
 }
 
@@ -131,21 +148,7 @@ static void fma_run(void *user, uint32_t thread, uint32_t n_threads) {
 #endif
 }
 
-static double best_seconds(ig_team *team, ig_team_fn fn, void *user, uint32_t rounds,
-                           uint32_t *epoch) {
-    double best = 1e9;
-    for (uint32_t i = 0; i < rounds; i++) {
-        const uint64_t start = ig_clock_ns();
-        ig_team_run(team, fn, user);
-        best = fmin(best, (double)(ig_clock_ns() - start) * 1e-9);
-        *epoch += 1000;
-    }
-    return best;
-}
-
-/* ---- cases
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 static float *noise(size_t n) {
     float *p = ig_alloc(n, sizeof *p);
@@ -209,22 +212,24 @@ static void run_case(const bench_case *c, ig_team *team, const ig_attn_set *attn
     b.units = attn->units(&b.job, &scratch_bytes);
     b.scratch = ig_alloc(scratch_bytes, 1);
     b.local = ig_alloc_aligned((size_t)ig_team_size(team) * IG_ATTN_LOCAL_BYTES, 64);
-    double seconds = 1e9, read_seconds = 1e9,
-           fma_seconds = 1e9; /* best of each, in turns: the machine has other users */
-    for (uint32_t i = 0, none = 0; i < ROUNDS; i++) {
-        seconds = fmin(seconds, best_seconds(team, step_run, &b, 2, &b.epoch));
-        read_seconds = fmin(read_seconds, best_seconds(team, read_run, r, 1, &none));
-        fma_seconds = fmin(fma_seconds, best_seconds(team, fma_run, r, 1, &none));
+    double fma_seconds = 1e9; /* best of each, in turns: the machine may have other users */
+    b.best = r->best = 1e9;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        for (uint32_t k = 0; k < 3; k++, b.epoch += c->layers)
+            ig_team_run(team, step_run, &b);
+        ig_team_run(team, read_run, r);
+        const uint64_t start = ticks(ig_team_size(team));
+        ig_team_run(team, fma_run, r);
+        fma_seconds = fmin(fma_seconds, (double)(ticks(ig_team_size(team)) - start) * 1e-9);
     }
-    const double read_rate = (double)r->bytes / read_seconds * 1e-9;
+    const double seconds = b.best;
+    const double read_rate = (double)(r->bytes / PIECES) / r->best * 1e-9;
     const double fma_rate = ig_team_size(team) * 12.0 * 16 * 2 * FMA_STEPS / fma_seconds * 1e-9;
     const double seen = c->window ? IG_MIN(tokens, c->window + c->rows) : tokens;
-    const double gbs = seen / 32 * (double)page_bytes * c->layers / seconds * 1e-9;
-    const double gflops =
-        pairs_of(c) * c->heads * 2.0 * (c->k_cols + c->v_cols) * c->layers / seconds * 1e-9;
+    const double gbs = seen / 32 * (double)page_bytes / seconds * 1e-9;
+    const double gflops = pairs_of(c) * c->heads * 2.0 * (c->k_cols + c->v_cols) / seconds * 1e-9;
     printf("%s,%s,%u,%.1f,%.1f,%.2f,%.1f,%.1f,%.2f,%.1f\n", c->name, attn->isa, ig_team_size(team),
-           seconds / c->layers * 1e6, gbs, gbs / read_rate, read_rate, gflops, gflops / fma_rate,
-           fma_rate);
+           seconds * 1e6, gbs, gbs / read_rate, read_rate, gflops, gflops / fma_rate, fma_rate);
     fflush(stdout);
     ig_free(b.local);
     ig_free(b.scratch);

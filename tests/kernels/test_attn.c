@@ -153,8 +153,7 @@ static void step(bench_case *c, const shape *s, const ig_attn_set *attn, uint32_
     free(scratch);
 }
 
-/* ---- the plain formula
- * ------------------------------------------------------------------------------------------- */
+/* ---- the plain formula ----------------------------------------------------------------------- */
 
 /* x as it comes out of the cache. */
 static void round_trip(ig_dtype dtype, const float *x, uint32_t n, double *y) {
@@ -250,9 +249,7 @@ static double error_of(const bench_case *c, const shape *s) {
     return error / power;
 }
 
-/* ---- cases
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 #define F32 IG_DTYPE_F32
 #define F16 IG_DTYPE_F16

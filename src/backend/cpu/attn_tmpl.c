@@ -24,9 +24,7 @@
 #define NK (ATTN_PAGE / VN) /* vectors of keys in a page */
 #define AHEAD 1u            /* pages of prefetch */
 
-/* ---- loads by type
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- loads by type --------------------------------------------------------------------------- */
 
 #define LOAD_f32(p, i) vf_load((const float *)(p) + (i))
 #define LOAD_f16(p, i) vf_load_f16((const uint16_t *)(p) + (i))
@@ -49,8 +47,7 @@ IG_INLINE size_t kind_bytes(kind t) {
     return t == KIND_f32 ? 4 : 2;
 }
 
-/* ---- register tiles
- * ---------------------------------------------------------------------------------------------- */
+/* ---- register tiles -------------------------------------------------------------------------- */
 
 /* Scores of n queries and one page: s[i][key] = sum_d q[i][d] k[d][key]. `next` is what will be
  * read afterwards. */
@@ -91,7 +88,7 @@ IG_INLINE void scores_body(const kind t, const uint32_t n, const float *q, size_
 IG_INLINE void weigh_columns(const kind t, const uint32_t n, const uint32_t nc, const float *p,
                              const char *v, size_t v_row, uint32_t j0, uint32_t j1, float *out,
                              size_t out_stride, uint32_t tail, const char *next) {
-    vf acc[ATTN_TILE][ATTN_COLUMNS];
+    vf acc[ATTN_WEIGH_TILE][ATTN_COLUMNS];
     IG_UNROLL
     for (uint32_t i = 0; i < n; i++) {
         IG_UNROLL
@@ -104,7 +101,8 @@ IG_INLINE void weigh_columns(const kind t, const uint32_t n, const uint32_t nc, 
         for (uint32_t c = 0; c < nc; c++)
             val[c] =
                 tail ? loadn_kind(t, v + j * v_row, 0, tail) : load_kind(t, v + j * v_row, c * VN);
-        ig_prefetch_l2(next + j * v_row);
+        for (size_t line = 0; line < nc * VN * kind_bytes(t); line += 64)
+            ig_prefetch_l2(next + j * v_row + line);
         IG_UNROLL
         for (uint32_t i = 0; i < n; i++) {
             const vf x = vf_set(p[i * ATTN_SCORE_STRIDE + j]);
@@ -121,7 +119,8 @@ IG_INLINE void weigh_columns(const kind t, const uint32_t n, const uint32_t nc, 
     }
 }
 
-IG_INLINE void weigh_body(const kind t, const uint32_t n, const float *p, const char *v,
+/* All columns of n queries, n * ATTN_COLUMNS vectors at a time in registers. */
+IG_INLINE void weigh_rows(const kind t, const uint32_t n, const float *p, const char *v,
                           uint32_t cols, uint32_t j0, uint32_t j1, float *out, size_t out_stride,
                           const char *next) {
     const size_t row = cols * kind_bytes(t);
@@ -135,6 +134,17 @@ IG_INLINE void weigh_body(const kind t, const uint32_t n, const float *p, const 
     if (c < cols)
         weigh_columns(t, n, 1, p, v + c * kind_bytes(t), row, j0, j1, out + c, out_stride, cols - c,
                       next + c * kind_bytes(t));
+}
+
+/* A wide group in two halves: twice the columns for half the queries need fewer broadcasts. */
+IG_INLINE void weigh_body(const kind t, const uint32_t n, const float *p, const char *v,
+                          uint32_t cols, uint32_t j0, uint32_t j1, float *out, size_t out_stride,
+                          const char *next) {
+    const uint32_t half = n > ATTN_WEIGH_TILE ? n / 2 : 0;
+    weigh_rows(t, n - half, p, v, cols, j0, j1, out, out_stride, next);
+    if (half)
+        weigh_rows(t, half, p + (n - half) * ATTN_SCORE_STRIDE, v, cols, j0, j1,
+                   out + (n - half) * out_stride, out_stride, next);
 }
 
 typedef void (*scores_fn)(const float *q, size_t q_stride, const void *k, uint32_t cols, float *s,
@@ -172,8 +182,7 @@ static const scores_fn scores_fns[KIND_COUNT][ATTN_TILE] = {
 static const weigh_fn weigh_fns[KIND_COUNT][ATTN_TILE] = {
     {EACH(WEIGH, f32)}, {EACH(WEIGH, f16)}, {EACH(WEIGH, bf16)}};
 
-/* ---- quantised pages to f32
- * -------------------------------------------------------------------------------------- */
+/* ---- quantised pages to f32 ------------------------------------------------------------------ */
 
 /* K of one head to [Dk][32] f32. */
 static void decode_k(const attn_plane *p, const uint8_t *quants, const uint16_t *scales,
@@ -238,9 +247,7 @@ static void decode_v(const attn_plane *p, const uint8_t *quants, const uint16_t 
     }
 }
 
-/* ---- a tile
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- a tile ---------------------------------------------------------------------------------- */
 
 typedef struct tile {
     const ig_attn_job *job;
@@ -339,6 +346,15 @@ static const char *ahead(const tile *t, const course *c, uint32_t i) {
     return (const char *)page_at(t, c->last);
 }
 
+/* Fetches quants and scales of the head in the plane whose quants are at `next`. */
+static void fetch_quants(const attn_plane *p, uint32_t head, const char *next) {
+    for (size_t line = 0; line < p->head_bytes; line += 64)
+        ig_prefetch_l2(next + line);
+    const char *scales = next - head * p->head_bytes + p->scales_at + head * p->scale_bytes;
+    for (size_t line = 0; line < p->scale_bytes; line += 64)
+        ig_prefetch_l2(scales + line);
+}
+
 static void block_scores(tile *t, const course *way) {
     const uint32_t start = way->start;
     for (uint32_t page = way->first; page <= way->last; page++) {
@@ -346,6 +362,7 @@ static void block_scores(tile *t, const course *way) {
         const void *k = plane + t->head * t->k.head_bytes;
         const char *next = ahead(t, way, page - way->first);
         if (t->k.scale_bytes) {
+            fetch_quants(&t->k, t->head, next);
             decode_k(&t->k, k,
                      (const uint16_t *)(const void *)(plane + t->k.scales_at +
                                                       t->head * t->k.scale_bytes),
@@ -445,6 +462,7 @@ static void block_weigh(tile *t, const course *way, attn_range all) {
         const char *next = ahead(t, way, way->last + 1 + page - 2 * way->first);
         const uint32_t from = page * ATTN_PAGE;
         if (t->v.scale_bytes) {
+            fetch_quants(&t->v, t->head, next);
             decode_v(&t->v, v,
                      (const uint16_t *)(const void *)(plane + t->v.scales_at +
                                                       t->head * t->v.scale_bytes),
@@ -466,9 +484,7 @@ static void block_weigh(tile *t, const course *way, attn_range all) {
     }
 }
 
-/* ---- merging
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 static float first_lane(vf x) {
     float lanes[VN];
@@ -507,9 +523,7 @@ static void finish(const ig_attn_job *job, uint32_t row, uint32_t head, float m,
         vf_storen(out + c, vf_mul(vf_load(acc + c), f), n - c);
 }
 
-/* ---- units
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- units ----------------------------------------------------------------------------------- */
 
 /* One block for all queries of the tile. With partials, each query's result goes to its record
  * there. */
