@@ -11,9 +11,9 @@ endif()
 
 # No contraction: kernels ask for fused multiply-adds by name, so that a sum has the same bits wherever it is inlined.
 set(INGOT_ISA_FLAGS_scalar -ffp-contract=off)
-set(INGOT_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2 -ffp-contract=off)
-set(INGOT_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c -mbmi2
-    -mprefer-vector-width=512 -ffp-contract=off)
+set(INGOT_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -ffp-contract=off)
+set(INGOT_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c
+    -ffp-contract=off)
 set(INGOT_ISA_FLAGS_neon -march=armv8.2-a+dotprod+fp16 -ffp-contract=off)
 
 # ig_isa_objects(ROOM TEMPLATES…): the templates of src/ROOM, once per ISA level of this machine family, as part of the library.

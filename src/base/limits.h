@@ -8,6 +8,9 @@
 #define IG_GGUF_SPLITS_MAX 4096u         /* parts of a split file */
 #define IG_GGUF_ARRAY_MAX (1u << 27)     /* elements; vocabularies have below 2^20 */
 #define IG_GGUF_STRING_BYTES_MAX (1u << 30)
+#define IG_GGUF_KEY_BYTES_MAX 65535u     /* by the format's definition */
+#define IG_GGUF_HEADER_BYTES_MAX (1u << 30) /* of a file that we write */
+#define IG_NAME_PROBES_MAX 1024u         /* steps to find a name; honest names need below 100, forged ones could need all */
 #define IG_GGUF_NAME_BYTES_MAX 256u      /* tensor names; the peer allows 63 */
 #define IG_DIM_MAX (1ull << 40)          /* one tensor dimension, as read from a file */
 #define IG_FILE_BYTES_MAX (1ull << 46)   /* 64 TiB */
