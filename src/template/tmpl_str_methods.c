@@ -340,10 +340,8 @@ static ig_status split_blanks(tmpl_ctx *c, const tmpl_value *self, int64_t max, 
         at = (size_t)(rest.p - s.p);
         if (rest.n == 0)
             return IG_OK;
-        if (max == 0) {
-            rest = tmpl_strip(rest, NULL, false, true);
-            return add_part(c, self, list, at, at + rest.n);
-        }
+        if (max == 0)
+            return add_part(c, self, list, at, s.n);
         size_t end = at;
         while (end < s.n) {
             uint32_t cp;
@@ -364,10 +362,8 @@ static ig_status split_blanks_right(tmpl_ctx *c, const tmpl_value *self, int64_t
         ig_str rest = tmpl_strip((ig_str){s.p, end}, NULL, false, true);
         if (rest.n == 0)
             return IG_OK;
-        if (max == 0) {
-            ig_str first = tmpl_strip(rest, NULL, true, false);
-            return add_part(c, self, list, (size_t)(first.p - s.p), rest.n);
-        }
+        if (max == 0)
+            return add_part(c, self, list, 0, rest.n);
         size_t at = rest.n;
         while (at > 0) {
             uint32_t cp;

@@ -1,6 +1,7 @@
-/* bpe.c: one word to ids. Both kinds of vocabulary merge neighbouring symbols, best pair first, leftmost of equals:
- * BPE looks a pair up by its two ids, SPM by the bytes of both together and orders by score. Short words scan an
- * array on the stack, long ones keep a heap, so that time stays n log n whatever the text. */
+/* bpe.c: one word to ids. Both kinds of vocabulary merge neighbouring symbols, best pair first,
+ * leftmost of equals: BPE looks a pair up by its two ids, SPM by the bytes of both together and
+ * orders by score. Short words scan an array on the stack, long ones keep a heap, so that time
+ * stays n log n whatever the text. */
 #include "tokenizer/tokenizer_int.h"
 
 #define SHORT_SYMBOLS 40u /* where scanning and the heap cost the same */
@@ -56,17 +57,15 @@ IG_INLINE uint32_t symbol_id(const ig_tokenizer *tok, ig_merge_kind kind, const 
 }
 
 /* Rank and id of the pair at p with n bytes together; rank IG_TOKEN_NONE = it does not merge. */
-IG_INLINE uint32_t pair_rank(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, size_t n, uint32_t left,
-                             uint32_t right, uint32_t *id) {
+IG_INLINE uint32_t pair_rank(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, size_t n,
+                             uint32_t left, uint32_t right, uint32_t *id) {
     if (kind == IG_MERGE_SCORES) {
         *id = ig_token_map_find(&tok->text, p, n);
         return *id < tok->n_tokens ? tok->score_key[*id] : IG_TOKEN_NONE;
     }
     if (left == IG_TOKEN_NONE || right == IG_TOKEN_NONE)
         return IG_TOKEN_NONE;
-    ig_merge merge = ig_merge_map_find(&tok->merges, left, right);
-    *id = merge.id;
-    return merge.rank;
+    return ig_merge_map_find(&tok->merges, left, right, id);
 }
 
 /* ---- short words ---- */
@@ -78,14 +77,24 @@ typedef struct short_word {
     uint32_t at[SHORT_SYMBOLS + 2];
 } short_word;
 
-IG_INLINE void rank_pair(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, short_word *s, uint32_t i) {
-    s->rank[i] = pair_rank(tok, kind, p + s->at[i], s->at[i + 2] - s->at[i], s->id[i], s->id[i + 1], &s->merged[i]);
+IG_INLINE void rank_pair(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, short_word *s,
+                         uint32_t i) {
+    s->rank[i] = pair_rank(tok, kind, p + s->at[i], s->at[i + 2] - s->at[i], s->id[i], s->id[i + 1],
+                           &s->merged[i]);
 }
 
 /* Merges the n symbols in s; returns how many are left. */
-IG_INLINE uint32_t merge_short(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, short_word *s, uint32_t n) {
-    for (uint32_t i = 0; i + 1 < n; i++)
-        rank_pair(tok, kind, p, s, i);
+IG_INLINE uint32_t merge_short(const ig_tokenizer *tok, ig_merge_kind kind, const char *p,
+                               short_word *s, uint32_t n) {
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        if (kind == IG_MERGE_BYTES) {
+            ig_byte_pair pair = tok->byte_pairs[(uint8_t)p[i] << 8 | (uint8_t)p[i + 1]];
+            s->rank[i] = pair.rank;
+            s->merged[i] = pair.id;
+        } else {
+            rank_pair(tok, kind, p, s, i);
+        }
+    }
     while (n > 1) {
         uint32_t best = 0;
         for (uint32_t i = 1; i + 1 < n; i++)
@@ -156,8 +165,8 @@ static bool make_pair(const ig_work *w, const char *p, uint32_t left, ig_pair *p
     if (a->next == IG_TOKEN_NONE)
         return false;
     const ig_symbol *b = &w->symbols[a->next];
-    uint32_t rank =
-        pair_rank(w->tok, w->tok->merge_kind, p + a->at, (size_t)a->n + b->n, a->id, b->id, &pair->id);
+    uint32_t rank = pair_rank(w->tok, w->tok->merge_kind, p + a->at, (size_t)a->n + b->n, a->id,
+                              b->id, &pair->id);
     if (rank == IG_TOKEN_NONE)
         return false;
     pair->order = (uint64_t)rank << 32 | left;
@@ -170,8 +179,9 @@ static uint32_t cut_symbols(ig_work *w, const char *p, size_t n) {
     uint32_t count = 0;
     for (size_t at = 0; at < n; count++) {
         size_t bytes = symbol_bytes(kind, p + at, n - at);
-        w->symbols[count] = (ig_symbol){(uint32_t)at, (uint32_t)bytes, symbol_id(w->tok, kind, p + at, bytes),
-                                        count - 1, count + 1};
+        w->symbols[count] =
+            (ig_symbol){(uint32_t)at, (uint32_t)bytes, symbol_id(w->tok, kind, p + at, bytes),
+                        count - 1, count + 1};
         at += bytes;
     }
     w->symbols[0].prev = IG_TOKEN_NONE;
@@ -195,7 +205,8 @@ static ig_status merge_long(ig_work *w, const char *p, size_t n) {
         sift_down(heap, queued, 0);
         uint32_t left = (uint32_t)best.order, right = symbols[left].next;
         /* Symbols only grow, so equal bytes mean that neither side changed since. */
-        if (symbols[left].n == 0 || right == IG_TOKEN_NONE || symbols[left].n + symbols[right].n != best.n)
+        if (symbols[left].n == 0 || right == IG_TOKEN_NONE ||
+            symbols[left].n + symbols[right].n != best.n)
             continue;
         symbols[left].n = best.n;
         symbols[left].id = best.id;
@@ -236,9 +247,11 @@ IG_INLINE ig_status merge_word(ig_work *w, ig_merge_kind kind, const char *p, si
     return IG_OK;
 }
 
-/* Where the part that begins at p ends: before a symbol U+2581 that no merge joins to the byte before it. */
+/* Where the part that begins at p ends: before a symbol U+2581 that no merge joins to the byte
+ * before it. */
 static size_t part_bytes(const ig_tokenizer *tok, const char *p, size_t n) {
-    for (size_t i = symbol_bytes(IG_MERGE_SCORES, p, n); i + 2 < n; i += symbol_bytes(IG_MERGE_SCORES, p + i, n - i))
+    for (size_t i = symbol_bytes(IG_MERGE_SCORES, p, n); i + 2 < n;
+         i += symbol_bytes(IG_MERGE_SCORES, p + i, n - i))
         if ((uint8_t)p[i] == 0xE2 && (uint8_t)p[i + 1] == 0x96 && (uint8_t)p[i + 2] == 0x81 &&
             !tok->joins_space[(uint8_t)p[i - 1]])
             return i;

@@ -8,19 +8,25 @@
 #define KF(name) IG_CAT3(CODEC, name, IG_ISA)
 
 IG_INLINE void KF(pair)(const ig_pair_args *g, const uint8_t *x, const int nr) {
-    const uint8_t *qa = g->qa, *qb = g->qb, *sa = g->sa, *sb = g->sb;
+    enum { BLOCK = CF(quant_bytes) + CF(scale_bytes), LINES = (BLOCK + IG_LINE - 1) / IG_LINE };
     const uint32_t ra = g->ra, rb = g->rb, nb = g->n_blocks;
-    const uint32_t turn = nb - IG_MIN(nb, (uint32_t)IG_AHEAD_BYTES / CF(quant_bytes));
-    size_t ahead = IG_AHEAD_BYTES;
+    const uint32_t turn = nb - IG_MIN(nb, (uint32_t)IG_AHEAD_BYTES / BLOCK);
+    const uint8_t *qa = g->ta + 4 * ra, *qb = g->tb + 4 * rb, *sa = qa, *sb = qb;
+    const uint8_t *ahead_a = g->ta + IG_AHEAD_BYTES, *ahead_b = g->tb + IG_AHEAD_BYTES;
 #define DECLARE(c) vf fa##c = vf_zero(), fb##c = vf_zero();
     IG_EACH6(DECLARE)
 #undef DECLARE
     for (uint32_t b = 0; b < nb; b++) {
-        if (b == turn)
-            ahead = g->ahead_next;
-        for (int i = 0; i < CF(quant_bytes); i += IG_LINE) {
-            ig_prefetch(qa + ahead + i);
-            ig_prefetch(qb + ahead + i);
+        if (b == turn) {
+            ahead_a += g->ahead_next;
+            ahead_b += g->ahead_next;
+        }
+        if (b % 8 == 0) {
+            const size_t quants = IG_MIN(8, nb - b) * CF(quant_bytes);
+            qa = b == 0 ? qa : sa + 4 * ra;
+            qb = b == 0 ? qb : sb + 4 * rb;
+            sa = qa - 4 * ra + quants;
+            sb = qb - 4 * rb + quants;
         }
 #define START(c)                                                                   \
     const vi n##c = vi_bcast(x + (IG_Q8_NEGSUM * nr + (c < nr ? c : 0)) * 4);      \
@@ -40,11 +46,21 @@ IG_INLINE void KF(pair)(const ig_pair_args *g, const uint8_t *x, const int nr) {
     {                                                          \
         const vi wa = CF(operand)(qa, p), wb = CF(operand)(qb, p); \
         const uint8_t *const xw = x + (p) * 4 * nr;            \
+        if ((p) < LINES) {                                     \
+            ig_prefetch(ahead_a + (p)*IG_LINE);                \
+            ig_prefetch(ahead_b + (p)*IG_LINE);                \
+        }                                                      \
         IG_COLUMNS(DOT)                                        \
     }
         WORD(0) WORD(4) WORD(1) WORD(5) WORD(2) WORD(6) WORD(3) WORD(7)
 #undef WORD
 #undef DOT
+        if (LINES > 8) {
+            ig_prefetch(ahead_a + 8 * IG_LINE);
+            ig_prefetch(ahead_b + 8 * IG_LINE);
+        }
+        ahead_a += BLOCK;
+        ahead_b += BLOCK;
         const vf da = CF(scale)(sa, ra), db = CF(scale)(sb, rb);
 #define SCALE(c)                                                          \
     {                                                                     \

@@ -10,10 +10,11 @@
 #define KF(name) IG_CAT3(CODEC, name, IG_ISA)
 
 IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr) {
-    const uint8_t *qa = args->qa, *qb = args->qb, *sa = args->sa, *sb = args->sb;
+    enum { BLOCK = CF(quant_bytes) + CF(scale_bytes), LINES = (BLOCK / CF(groups) + IG_LINE - 1) / IG_LINE };
     const uint32_t ra = args->ra, rb = args->rb, nb = args->n_blocks;
-    const uint32_t turn = nb - IG_MIN(nb, (uint32_t)IG_AHEAD_BYTES / CF(quant_bytes));
-    size_t ahead = IG_AHEAD_BYTES;
+    const uint32_t turn = nb - IG_MIN(nb, (uint32_t)IG_AHEAD_BYTES / BLOCK);
+    const uint8_t *ta = args->ta, *tb = args->tb;
+    const uint8_t *ahead_a = ta + IG_AHEAD_BYTES, *ahead_b = tb + IG_AHEAD_BYTES;
     float sum[2 * IG_GROUP_MAX * IG_LANES] IG_ALIGNED(64);
 #define CLEAR(c)                                              \
     vf_store(sum + 2 * (c) * IG_LANES, vf_zero());            \
@@ -21,8 +22,12 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
     IG_COLUMNS(CLEAR)
 #undef CLEAR
     for (uint32_t b = 0; b < nb; b++) {
-        if (b == turn)
-            ahead = args->ahead_next;
+        if (b == turn) {
+            ahead_a += args->ahead_next;
+            ahead_b += args->ahead_next;
+        }
+        const uint8_t *const qa = ta + 4 * ra, *const qb = tb + 4 * rb;
+        const uint8_t *const sa = ta + CF(quant_bytes), *const sb = tb + CF(quant_bytes);
         const vf da = CF(scale)(sa, ra), db = CF(scale)(sb, rb);
 #define DECLARE(c) vf ta##c = vf_zero(), tb##c = vf_zero();
         IG_EACH6(DECLARE)
@@ -52,10 +57,6 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
 #undef MINS
         }
         for (int g = 0; g < CF(groups); g++) {
-            for (int i = g * (CF(quant_bytes) / CF(groups)); i < (g + 1) * (CF(quant_bytes) / CF(groups)); i += IG_LINE) {
-                ig_prefetch(qa + ahead + i);
-                ig_prefetch(qb + ahead + i);
-            }
             const uint8_t *const xg = x + g * (64 / CF(groups)) * 4 * nr;
 #define START(c)                                                                                         \
     vi ia##c = vi_zero(), ib##c;                                                                         \
@@ -77,6 +78,10 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
     {                                                                                \
         const vi wa = CF(operand)(qa, g, s, w), wb = CF(operand)(qb, g, s, w);       \
         const uint8_t *const xw = xg + ((s)*CF(words) + (w)) * 4 * nr;               \
+        if ((s)*CF(words) + (w) < LINES) {                                           \
+            ig_prefetch(ahead_a + ((s)*CF(words) + (w)) * (int)IG_LINE);             \
+            ig_prefetch(ahead_b + ((s)*CF(words) + (w)) * (int)IG_LINE);             \
+        }                                                                            \
         IG_COLUMNS(DOT)                                                              \
     }
 #define SCALE(c)                                                             \
@@ -105,6 +110,8 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
 #undef WORD
 #undef DOT
 #undef START
+            ahead_a += BLOCK / CF(groups);
+            ahead_b += BLOCK / CF(groups);
         }
 #define FOLD(c)                                                                                       \
     {                                                                                                 \
@@ -115,10 +122,8 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
     }
         IG_COLUMNS(FOLD)
 #undef FOLD
-        qa += CF(quant_bytes);
-        qb += CF(quant_bytes);
-        sa += CF(scale_bytes);
-        sb += CF(scale_bytes);
+        ta += BLOCK;
+        tb += BLOCK;
         x += IG_Q8K_DWORDS * 4 * nr;
     }
 #define STORE(c)                                                                   \
