@@ -41,13 +41,8 @@ static ig_status add_symbol(ig_work *w, const char *p, size_t n, uint32_t id) {
     return id < tok->n_tokens ? add_id(w, id) : add_bytes(w, p, n);
 }
 
-/* Bytes of the symbol that begins at p. */
 IG_INLINE size_t symbol_bytes(ig_merge_kind kind, const char *p, size_t n) {
-    static const uint8_t by_lead[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
-    if (kind == IG_MERGE_BYTES)
-        return 1;
-    size_t bytes = by_lead[(uint8_t)p[0] >> 4];
-    return IG_MIN(bytes, n);
+    return kind == IG_MERGE_BYTES ? 1 : ig_symbol_bytes(p, n);
 }
 
 IG_INLINE uint32_t symbol_id(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, size_t n) {
@@ -247,15 +242,19 @@ IG_INLINE ig_status merge_word(ig_work *w, ig_merge_kind kind, const char *p, si
     return IG_OK;
 }
 
-/* Where the part that begins at p ends: before a symbol U+2581 that no merge joins to the byte
- * before it. */
+/* Where the part that begins at p ends: between two symbols that no merge can join. */
 static size_t part_bytes(const ig_tokenizer *tok, const char *p, size_t n) {
-    for (size_t i = symbol_bytes(IG_MERGE_SCORES, p, n); i + 2 < n;
-         i += symbol_bytes(IG_MERGE_SCORES, p + i, n - i))
-        if ((uint8_t)p[i] == 0xE2 && (uint8_t)p[i + 1] == 0x96 && (uint8_t)p[i + 2] == 0x81 &&
-            !tok->joins_space[(uint8_t)p[i - 1]])
-            return i;
-    return n;
+    size_t at = ig_symbol_bytes(p, n);
+    unsigned left = ig_symbol_class(p, at);
+    while (at < n) {
+        size_t next = ig_symbol_bytes(p + at, n - at);
+        unsigned right = ig_symbol_class(p + at, next);
+        if (!(tok->joins[left][right >> 6] >> (right & 63) & 1))
+            break;
+        left = right;
+        at += next;
+    }
+    return at;
 }
 
 static bool only_newlines(const char *p, size_t n) {

@@ -119,11 +119,16 @@ static uint32_t intern(ig_tokenizer *tok, ig_str s) {
     return id;
 }
 
-/* Remembers which bytes may be joined with a U+2581 that follows. */
-static void note_spaces(ig_tokenizer *tok, ig_str s) {
-    for (size_t i = 1; i + 2 < s.n; i++)
-        if (memcmp(s.p + i, "\xE2\x96\x81", 3) == 0)
-            tok->joins_space[(uint8_t)s.p[i - 1]] = true;
+/* Remembers which classes of symbols stand side by side in s. */
+static void note_joins(ig_tokenizer *tok, ig_str s) {
+    size_t n = s.n ? ig_symbol_bytes(s.p, s.n) : 0;
+    for (size_t i = 0; i + n < s.n;) {
+        size_t next = ig_symbol_bytes(s.p + i + n, s.n - i - n);
+        unsigned right = ig_symbol_class(s.p + i + n, next);
+        tok->joins[ig_symbol_class(s.p + i, n)][right >> 6] |= 1ull << (right & 63);
+        i += n;
+        n = next;
+    }
 }
 
 static ig_status add_merges(ig_tokenizer *tok, const ig_merge_text *merges, uint32_t n,
@@ -137,7 +142,7 @@ static ig_status add_merges(ig_tokenizer *tok, const ig_merge_text *merges, uint
                           intern(tok, whole)};
         ig_merge_map_add(&tok->merges, merge);
         if (tok->merge_kind == IG_MERGE_CHARACTERS)
-            note_spaces(tok, whole);
+            note_joins(tok, whole);
     }
     return IG_OK;
 }
@@ -242,6 +247,6 @@ ig_status ig_tokenizer_finish(ig_tokenizer *tok, ig_err *err) {
         IG_TRY(fill_bytes(tok, err));
     if (tok->merge_kind == IG_MERGE_SCORES)
         for (uint32_t id = 0; id < tok->n_tokens; id++)
-            note_spaces(tok, ig_token_map_str(&tok->text, id));
+            note_joins(tok, ig_token_map_str(&tok->text, id));
     return ig_find_whole_tokens(tok, err);
 }

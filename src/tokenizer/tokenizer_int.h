@@ -201,9 +201,10 @@ struct ig_tokenizer {
     ig_byte_pair *byte_pairs; /* BPE over bytes: [256 * 256], the merges of two single bytes */
     uint32_t
         byte_id[256]; /* symbol of one byte (BPE over bytes) or the byte token; IG_TOKEN_NONE */
-    int32_t byte_out[256];  /* token of a byte that found none, -1 = dropped */
-    bool joins_space[256];  /* a merge can cross the border between this byte and U+2581 */
-    ig_specials specials;   /* GGUF: all; JSON: those matched before the text rules */
+    int32_t byte_out[256]; /* token of a byte that found none, -1 = dropped */
+    uint64_t joins[256]
+                  [4];    /* bit: a merge can join two symbols of these classes (ig_symbol_class) */
+    ig_specials specials; /* GGUF: all; JSON: those matched before the text rules */
     ig_specials normalised; /* JSON: those matched after them */
     ig_text_rule rules[IG_TEXT_RULES_MAX];
     uint32_t n_rules;
@@ -257,6 +258,20 @@ typedef struct ig_work {
 } ig_work;
 
 IG_MUST_USE ig_status ig_ids_add(ig_ids *ids, int32_t id, ig_err *err);
+
+/* Bytes of the UTF-8 symbol that begins at p, as its first byte says, at most n. */
+IG_INLINE size_t ig_symbol_bytes(const char *p, size_t n) {
+    static const uint8_t by_lead[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
+    size_t bytes = by_lead[(uint8_t)p[0] >> 4];
+    return IG_MIN(bytes, n);
+}
+
+/* Symbols by their first byte; U+2581 apart, because it stands between words. */
+IG_INLINE unsigned ig_symbol_class(const char *p, size_t n) {
+    return n == 3 && (uint8_t)p[0] == 0xE2 && (uint8_t)p[1] == 0x96 && (uint8_t)p[2] == 0x81
+               ? 0xFF
+               : (uint8_t)p[0];
+}
 
 /* bpe.c: appends the ids of one word. */
 IG_MUST_USE ig_status ig_encode_word(ig_work *w, const char *p, size_t n);
