@@ -444,6 +444,11 @@ static inline ig_status tmpl_charge(tmpl_ctx *c, size_t bytes) {
     return ig_likely(c->steps <= IG_TEMPLATE_STEPS_MAX) ? IG_OK : tmpl_fail_steps(c);
 }
 
+/* Searching or decoding a byte takes about as long as copying eight. */
+static inline ig_status tmpl_charge_scan(tmpl_ctx *c, size_t bytes) {
+    return tmpl_charge(c, bytes * 8);
+}
+
 ig_status tmpl_eval(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, tmpl_value *out);
 ig_status tmpl_exec_list(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *first);
 /* A call with one more keyword argument, the caller of a call block. */

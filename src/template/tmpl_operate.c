@@ -235,7 +235,7 @@ ig_status tmpl_contains(tmpl_ctx *c, const tmpl_value *item, const tmpl_value *i
                              "'in <string>' requires string as left operand, not %s",
                              tmpl_type_name(item));
         *out = tmpl_find(in->u.s, item->u.s, 0) <= in->u.s.n;
-        return tmpl_charge(c, in->u.s.n);
+        return tmpl_charge_scan(c, in->u.s.n);
     }
     if (in->kind == TMPL_DICT) {
         tmpl_value *found;
