@@ -114,6 +114,13 @@ typedef struct ingot_model_facts {
 } ingot_model_facts;
 INGOT_API void ingot_model_describe(const ingot_model *model, ingot_model_facts *facts);
 
+/* What the model's device could do at best, measured now for some tens of milliseconds with all its threads. */
+typedef struct ingot_roof {
+    double read_bytes_per_second; /* streaming read from memory */
+    double dot_ops_per_second;    /* best dot product of 8-bit integers; a multiply-add counts as 2 */
+} ingot_roof;
+INGOT_API ingot_status ingot_model_roof(ingot_model *model, ingot_roof *roof, ingot_error *error);
+
 /* Bytes that a model will take with these options, before anything big is allocated. */
 typedef struct ingot_forecast {
     uint64_t weight_bytes;     /* as packed for the device */

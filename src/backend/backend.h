@@ -80,6 +80,9 @@ typedef struct ig_backend_fns {
     ig_status (*wait)(void *module, ig_err *err);
     /* Rows of the output value of the last step, host readable until the next submit: [n_outputs][cols] f32. */
     const float *(*outputs)(void *module);
+    /* Optional: measures the device's roofs with all its threads, for some tens of milliseconds: streaming reads, and dot
+     * products of 8-bit integers (operations, a multiply-add counts as 2). */
+    ig_status (*roof)(void *self, double *read_bytes_per_second, double *dot_ops_per_second, ig_err *err);
     /* Optional: seconds per op of the last step for `ingot bench --ops`; NULL = not measured. */
     const double *(*op_seconds)(void *module);
 } ig_backend_fns;
@@ -91,6 +94,9 @@ const ig_capabilities *ig_device_caps(const ig_device *device);
 const char *ig_device_name(const ig_device *device);
 /* Bytes of one page of a page group; 0 when the device cannot keep these types. */
 uint64_t ig_device_page_bytes(const ig_device *device, const ig_plan *plan, uint32_t group, ig_dtype k, ig_dtype v);
+
+/* IG_EUNSUPPORTED when the backend does not measure. No step may run meanwhile. */
+IG_MUST_USE ig_status ig_device_roof(ig_device *device, double *read_bytes_per_second, double *dot_ops_per_second, ig_err *err);
 
 /* The plan is borrowed until unload. */
 IG_MUST_USE ig_status ig_module_load(ig_module **out, ig_device *device, const ig_plan *plan, ig_err *err);

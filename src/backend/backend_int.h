@@ -14,8 +14,9 @@ struct ig_device {
 typedef struct ig_batch_bounds {
     uint32_t vocab;         /* ids below this; rows of the smallest table that token ids index */
     const char *vocab_what; /* for the message */
-    uint32_t positions;     /* positions below this: rows of the smallest position table, else IG_CONTEXT_MAX */
-    bool stateless;         /* some attention sees the rows of the step only: nothing may be in the past */
+    uint32_t positions;     /* positions below this: rows of the smallest position table, else
+                               IG_CONTEXT_MAX */
+    bool stateless; /* some attention sees the rows of the step only: nothing may be in the past */
 } ig_batch_bounds;
 
 struct ig_module {
@@ -33,12 +34,14 @@ struct ig_pool {
     ig_module *module;
     void *self;
     uint32_t n_pages[IG_PAGE_GROUPS_MAX];
-    /* Per page the check that saw it last, so that "twice in one step" is found in linear time without clearing. */
+    /* Per page the check that saw it last, so that "twice in one step" is found in linear time
+     * without clearing. */
     uint64_t *seen[IG_PAGE_GROUPS_MAX];
     uint64_t check;
 };
 
 void ig_batch_bounds_init(ig_batch_bounds *bounds, const ig_plan *plan);
-IG_MUST_USE ig_status ig_batch_check(const ig_module *module, ig_pool *pool, const ig_batch *batch, ig_err *err);
+IG_MUST_USE ig_status ig_batch_check(const ig_module *module, ig_pool *pool, const ig_batch *batch,
+                                     ig_err *err);
 
 #endif

@@ -37,7 +37,9 @@
 #define IG_TEMPLATE_BYTES_MAX (1u << 20) /* source of a chat template; the longest known has 30 KB */
 #define IG_TEMPLATE_OUTPUT_MAX (1u << 26)
 #define IG_TEMPLATE_STEPS_MAX 50000000u  /* evaluator steps of one rendering */
-#define IG_TEMPLATE_DEPTH_MAX 200u       /* nesting of statements, expressions, macro calls */
+#define IG_TEMPLATE_DEPTH_MAX 200u       /* nesting of the source: statements, expressions, values */
+#define IG_TEMPLATE_STACK_MAX 1000u      /* nesting while rendering: a macro call is about ten levels */
+#define IG_TEMPLATE_MEMORY_MAX (1u << 28) /* bytes of the tree, and of the values of one rendering */
 
 /* Sampling. */
 #define IG_SAMPLE_BIAS_MAX (1u << 20)      /* entries of one logit bias list */

@@ -135,8 +135,13 @@ static ig_status open_all(ingot_model *m, const char *path, ig_err *err) {
     IG_TRY(ig_checkpoint_open(&m->ckpt, path, &options, err));
     IG_TRY(keep_names(m, err));
     ig_status status = ig_mutex_create(&m->turn, err);
-    if (!status)
-        status = ig_engine_tokenizer(m->ckpt, &m->logger, &m->tokenizer, err);
+    if (!status) {
+        /* As with the template: a vocabulary of another kind must not keep anyone from evaluating ids. */
+        if (ig_engine_tokenizer(m->ckpt, &m->logger, &m->tokenizer, &m->tokenizer_error)) {
+            ig_log(&m->logger, IG_LOG_WARN, "event=vocabulary_refused reason=\"%s\"", m->tokenizer_error.message);
+            status = m->options.vocab_only || m->tokenizer_error.code == IG_EMEMORY ? ig_engine_need_text(m, err) : IG_OK;
+        }
+    }
     if (!status) {
         compile_chat(m);
         status = m->options.vocab_only ? IG_OK : open_weights(m, err);
@@ -190,7 +195,7 @@ void ingot_model_describe(const ingot_model *m, ingot_model_facts *facts) {
                                  .name = m->name,
                                  .format = ig_checkpoint_format(m->ckpt),
                                  .device = "none",
-                                 .vocabulary = ig_tokenizer_size(m->tokenizer),
+                                 .vocabulary = m->tokenizer ? ig_tokenizer_size(m->tokenizer) : 0,
                                  .context = m->options.context,
                                  .batch = m->options.batch,
                                  .file_bytes = ig_checkpoint_file_bytes(m->ckpt),
@@ -212,6 +217,16 @@ void ingot_model_describe(const ingot_model *m, ingot_model_facts *facts) {
     facts->threads = m->options.threads ? m->options.threads : ig_core_count();
     for (uint32_t g = 0; g < m->plan->n_groups; g++)
         facts->kv_token_bytes += ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) / IG_PAGE_TOKENS;
+}
+
+ingot_status ingot_model_roof(ingot_model *model, ingot_roof *roof, ingot_error *error) {
+    ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
+    if (!model->device)
+        return (ingot_status)ig_fail(err, IG_EARGUMENT, "the model was opened without a device (vocab_only)");
+    ig_mutex_lock(model->turn);
+    ig_status status = ig_device_roof(model->device, &roof->read_bytes_per_second, &roof->dot_ops_per_second, err);
+    ig_mutex_unlock(model->turn);
+    return (ingot_status)status;
 }
 
 const char *ingot_architecture(size_t i) {

@@ -24,8 +24,12 @@ static uint64_t part_bytes(const ig_program *p, const ig_op *op) {
 
 static void count_work(ig_plan *plan) {
     const ig_program *p = plan->program;
-    for (uint32_t w = 1; w < p->n_weights; w++)
-        plan->weight_bytes += p->weights[w].tensor >= 0 ? p->weights[w].bytes : 0;
+    for (uint32_t w = 1; w < p->n_weights; w++) {
+        bool counted = p->weights[w].tensor < 0; /* a tied table is one tensor behind two weights */
+        for (uint32_t k = 1; k < w && !counted; k++)
+            counted = p->weights[k].tensor == p->weights[w].tensor;
+        plan->weight_bytes += counted ? 0 : p->weights[w].bytes;
+    }
     for (uint32_t i = 0; i < p->n_ops; i++) {
         const ig_op *op = &p->ops[i];
         if (op->kind == IG_OP_LINEAR || op->kind == IG_OP_EXPERT_LINEAR) {

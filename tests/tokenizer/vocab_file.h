@@ -1,4 +1,4 @@
-/* vocab_file.h: reads the fixtures that make_fixtures.py writes. */
+/* vocab_file.h: reads the fixtures that make_tokenizer_fixtures.py writes. */
 #ifndef IG_TESTS_TOKENIZER_VOCAB_FILE_H
 #define IG_TESTS_TOKENIZER_VOCAB_FILE_H
 

@@ -7,17 +7,18 @@ typedef struct isa_row {
     const ig_matmul_set *matmul;
     const ig_row_set *rows;
     const ig_attn_set *attn;
+    const ig_probe_set *roof;
 } isa_row;
 
 /* Best first. */
 static const isa_row ISAS[] = {
 #if defined(__x86_64__)
-    {"avx512", &ig_matmul_avx512, &ig_rows_avx512, &ig_attn_avx512},
-    {"avx2", &ig_matmul_avx2, &ig_rows_avx2, &ig_attn_avx2},
+    {"avx512", &ig_matmul_avx512, &ig_rows_avx512, &ig_attn_avx512, &ig_probe_avx512},
+    {"avx2", &ig_matmul_avx2, &ig_rows_avx2, &ig_attn_avx2, &ig_probe_avx2},
 #elif defined(__aarch64__)
-    {"neon", &ig_matmul_neon, &ig_rows_neon, &ig_attn_neon},
+    {"neon", &ig_matmul_neon, &ig_rows_neon, &ig_attn_neon, &ig_probe_neon},
 #endif
-    {"scalar", &ig_matmul_scalar, &ig_rows_scalar, &ig_attn_scalar},
+    {"scalar", &ig_matmul_scalar, &ig_rows_scalar, &ig_attn_scalar, &ig_probe_scalar},
 };
 
 static bool cpu_has(const char *isa) {
@@ -51,6 +52,7 @@ static ig_status cpu_open(void **self, const ig_device_options *options, ig_err 
     d->matmul = row->matmul;
     d->rows = row->rows;
     d->attn = row->attn;
+    d->roof = row->roof;
     d->n_threads = IG_MIN(options->n_threads ? options->n_threads : ig_core_count(), CPU_THREADS_MAX);
     cpu_caps_fill(d);
     ig_status status = ig_team_open(&d->team, d->n_threads, options->pin_threads, err);
@@ -65,8 +67,10 @@ static ig_status cpu_open(void **self, const ig_device_options *options, ig_err 
 
 static void cpu_close(void *self) {
     cpu_device *d = self;
-    if (d)
-        ig_team_close(&d->team);
+    if (!d)
+        return;
+    ig_team_close(&d->team);
+    cpu_roof_free(d);
     ig_free(d);
 }
 
@@ -236,5 +240,6 @@ const ig_backend_fns ig_backend_cpu = {
     .submit = cpu_submit,
     .wait = cpu_wait,
     .outputs = cpu_outputs,
+    .roof = cpu_roof,
     .op_seconds = cpu_op_seconds,
 };

@@ -5,6 +5,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/cpu_attn.h"
 #include "backend/cpu/cpu_matmul.h"
+#include "backend/cpu/cpu_probe.h"
 #include "backend/cpu/cpu_rows.h"
 #include "backend/cpu/cpu_team.h"
 
@@ -16,6 +17,8 @@ typedef struct cpu_device {
     const ig_matmul_set *matmul;
     const ig_row_set *rows;
     const ig_attn_set *attn;
+    const ig_probe_set *roof;
+    uint8_t *roof_memory; /* taken when first asked for */
     ig_device_options options;
     ig_capabilities caps;
     ig_kernel_row kernel_rows[IG_OP_COUNT];
@@ -82,7 +85,9 @@ struct cpu_module {
     uint32_t pack_rows; /* rows per unit when activations are packed together: a multiple of every packer's group */
     float *attend_q;    /* [tokens_max][widest q]: q after norm and rope */
     size_t attend_q_floats;
-    uint64_t attend_scratch_bytes; /* of one sequence */
+    uint8_t *step_pages;  /* keys and values of attends without a cache: pages for the rows of one step */
+    size_t step_pages_bytes;
+    uint32_t *step_table; /* 0, 1, 2 …: their page table */
     int32_t *expert_ids;           /* routing lists, see cpu_moe.c */
     cpu_rope_table *ropes;
     uint32_t n_ropes;
@@ -152,6 +157,9 @@ void cpu_run_attend(cpu_step *s, const cpu_op *op, uint32_t thread);
 void cpu_caps_fill(cpu_device *device);
 cpu_run_fn cpu_caps_run(ig_op_kind kind);
 ig_row_fn cpu_caps_row(const cpu_device *device, ig_op_kind kind);
+/* cpu_roof.c */
+ig_status cpu_roof(void *self, double *read_bytes_per_second, double *dot_ops_per_second, ig_err *err);
+void cpu_roof_free(cpu_device *d);
 /* cpu_load.c */
 ig_status cpu_load(void *self, const ig_plan *plan, void **module, ig_err *err);
 void cpu_unload(void *module);

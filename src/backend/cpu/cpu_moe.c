@@ -96,8 +96,8 @@ static void choose(const ig_route_attr *a, float *p, const float *bias, int32_t 
                 best = i;
         }
         taken[best] = true; /* top_k <= n_experts: one is always left */
-        ids[k] = (int32_t)best;
-        w[k] = p[best];
+        ids[k] = (int32_t)(a->id_div > 1 ? best / a->id_div : best);
+        w[k] = p[ids[k]]; /* of the id that is given out */
         sum += w[k];
     }
     if (a->gating == IG_GATING_SOFTMAX_AFTER) {
@@ -105,8 +105,6 @@ static void choose(const ig_route_attr *a, float *p, const float *bias, int32_t 
         sum = 1.0f;
     }
     for (uint32_t k = 0; k < a->top_k; k++) {
-        if (a->id_div > 1)
-            ids[k] /= (int32_t)a->id_div;
         if (a->renorm)
             w[k] /= IG_MAX(sum, 6.103515625e-5f);
         w[k] *= a->scale;

@@ -1,5 +1,5 @@
-/* ref.c: the v-table of the ref backend: loading, pools and the step. A step is the plan's ops in order, on the calling
- * thread, inside submit. */
+/* ref.c: the v-table of the ref backend: loading, pools and the step. A step is the plan's ops in
+ * order, on the calling thread, inside submit. */
 #include "backend/ref/ref_int.h"
 
 static ig_status ref_open(void **self, const ig_device_options *options, ig_err *err) {
@@ -18,7 +18,7 @@ static const ig_capabilities *ref_caps(void *self) {
     return &ig_refop_caps;
 }
 
-/* ---- load -------------------------------------------------------------------------------------------------------- */
+/* ---- load ----------------------------------------------------------------------------------- */
 
 static void ref_unload(void *module) {
     ref_module *m = module;
@@ -26,7 +26,8 @@ static void ref_unload(void *module) {
     ig_free(m);
 }
 
-/* Slots of ig_op.w that hold vectors: bit i = w[i]. Others are matrices, decoded by rows when they are used. */
+/* Slots of ig_op.w that hold vectors: bit i = w[i]. Others are matrices, decoded by rows when they
+ * are used. */
 static const uint8_t vector_slots[IG_OP_COUNT] = {
     [IG_OP_NORM] = 3, [IG_OP_MAP] = 1, [IG_OP_GLU] = 1, [IG_OP_ATTEND] = 1, [IG_OP_ROUTE] = 6,
 };
@@ -92,11 +93,14 @@ static ig_status load(ref_module *m, ig_err *err) {
     const ig_plan *plan = m->plan;
     const ig_program *p = plan->program;
     scratch n = {0};
-    IG_TRY(ig_arena_new(&m->memory, (size_t)p->n_weights + 1, sizeof *m->vectors, &m->vectors, err));
+    IG_TRY(
+        ig_arena_new(&m->memory, (size_t)p->n_weights + 1, sizeof *m->vectors, &m->vectors, err));
     for (uint32_t i = 0; i < p->n_ops; i++) {
         const ig_op *op = &p->ops[i];
-        if (!op->kernel || op->kernel < ig_refop_caps.rows || op->kernel >= ig_refop_caps.rows + ig_refop_caps.n_rows)
-            return ig_fail(err, IG_EINTERNAL, "op %u has no kernel of ref; the choose pass did not run", i);
+        if (!op->kernel || op->kernel < ig_refop_caps.rows ||
+            op->kernel >= ig_refop_caps.rows + ig_refop_caps.n_rows)
+            return ig_fail(err, IG_EINTERNAL,
+                           "op %u has no kernel of ref; the choose pass did not run", i);
         IG_TRY(load_vectors(m, op, err));
         scratch_of(m, op, &n);
     }
@@ -105,7 +109,8 @@ static ig_status load(ref_module *m, ig_err *err) {
     IG_TRY(ig_arena_new(&m->memory, n.kv_row, sizeof *m->kv_row, &m->kv_row, err));
     IG_TRY(ig_arena_new(&m->memory, n.scratch, sizeof *m->scratch, &m->scratch, err));
     IG_TRY(ig_arena_new(&m->memory, n.picks, sizeof *m->picks, &m->picks, err));
-    IG_TRY(ig_arena_new(&m->memory, plan->limits.tokens_max, sizeof *m->position, &m->position, err));
+    IG_TRY(
+        ig_arena_new(&m->memory, plan->limits.tokens_max, sizeof *m->position, &m->position, err));
     return ig_arena_new(&m->memory, plan->arena_bytes, 1, &m->values, err);
 }
 
@@ -128,14 +133,16 @@ static uint64_t ref_module_bytes(void *module) {
     return ((const ref_module *)module)->memory.total_bytes;
 }
 
-/* ---- pools ------------------------------------------------------------------------------------------------------- */
+/* ---- pools ---------------------------------------------------------------------------------- */
 
-static uint64_t ref_page_bytes(void *self, const ig_plan *plan, uint32_t group, ig_dtype k, ig_dtype v) {
+static uint64_t ref_page_bytes(void *self, const ig_plan *plan, uint32_t group, ig_dtype k,
+                               ig_dtype v) {
     (void)self;
     return ig_refop_page_bytes(plan->program, group, k, v);
 }
 
-static ig_status ref_pool_open(void *module, const ig_pool_options *options, void **pool, ig_err *err) {
+static ig_status ref_pool_open(void *module, const ig_pool_options *options, void **pool,
+                               ig_err *err) {
     ref_pool *p = NULL;
     IG_TRY(ig_refop_pool_open(module, options, &p, err));
     *pool = p;
@@ -146,8 +153,8 @@ static void ref_pool_close(void *pool) {
     ig_refop_pool_close(pool);
 }
 
-static ig_status ref_pool_copy(void *pool, uint32_t group, const uint32_t *from, const uint32_t *to, uint32_t n,
-                               ig_err *err) {
+static ig_status ref_pool_copy(void *pool, uint32_t group, const uint32_t *from, const uint32_t *to,
+                               uint32_t n, ig_err *err) {
     (void)err;
     const ref_pool *p = pool;
     const size_t bytes = p->page_bytes[group];
@@ -156,19 +163,22 @@ static ig_status ref_pool_copy(void *pool, uint32_t group, const uint32_t *from,
     return IG_OK;
 }
 
-/* ---- step -------------------------------------------------------------------------------------------------------- */
+/* ---- step ----------------------------------------------------------------------------------- */
 
 static ig_status ref_submit(void *module, void *pool, const ig_batch *batch, ig_err *err) {
     ref_module *m = module;
     const ig_program *p = m->plan->program;
-    const ref_step step = {m, pool, batch,
+    const ref_step step = {m,
+                           pool,
+                           batch,
                            {[IG_ROWS_TOKENS] = batch->n_tokens,
                             [IG_ROWS_OUTPUTS] = batch->n_outputs,
                             [IG_ROWS_SEQS] = batch->n_seqs}};
     for (uint32_t s = 0; s < batch->n_seqs; s++) {
         const ig_batch_seq *seq = &batch->seqs[s];
         for (uint32_t i = 0; i < seq->n_rows; i++)
-            m->position[seq->row + i] = batch->positions ? batch->positions[seq->row + i] : (int32_t)(seq->n_past + i);
+            m->position[seq->row + i] =
+                batch->positions ? batch->positions[seq->row + i] : (int32_t)(seq->n_past + i);
     }
     for (uint32_t i = 0; i < p->n_ops; i++)
         IG_TRY(((const ref_kernel *)p->ops[i].kernel->impl)->run(&step, &p->ops[i], err));

@@ -1,5 +1,6 @@
-/* ref_attend.c: attend. Keys and values of the step are written first and read back from the pages, so that a token sees the
- * same bytes whether its neighbours came in this step or in an earlier one; keys are visited in ascending order. */
+/* ref_attend.c: attend. Keys and values of the step are written first and read back from the pages,
+ * so that a token sees the same bytes whether its neighbours came in this step or in an earlier
+ * one; keys are visited in ascending order. */
 #include "backend/ref/ref_int.h"
 
 /* One sequence in one layer. */
@@ -23,7 +24,8 @@ bool ig_refop_attend_accepts(const ig_program *p, const ig_op *op) {
     /* Pages behind the state's window are gone, so no op may look further back. */
     const ig_state *st = &p->states[a->state];
     return st->kind == IG_STATE_PAGES && st->k_cols == a->k_cols && st->v_cols == a->v_cols &&
-           st->n_kv_heads == a->n_kv_heads && (st->window == 0 || (a->window && a->window <= st->window));
+           st->n_kv_heads == a->n_kv_heads &&
+           (st->window == 0 || (a->window && a->window <= st->window));
 }
 
 /* Tokens that token i sees, n being all tokens of the sequence. */
@@ -44,7 +46,8 @@ static range visible(const ig_attend_attr *a, uint32_t i, uint32_t n) {
     return (range){0, n};
 }
 
-/* 2^-(...) by head; Press et al., with the interleaved second half for head counts that are no power of two. */
+/* 2^-(...) by head; Press et al., with the interleaved second half for head counts that are no
+ * power of two. */
 static double alibi_slope(const ig_attend_attr *a, uint32_t h) {
     uint32_t n2 = 1;
     while (n2 * 2 <= a->n_heads)
@@ -53,7 +56,8 @@ static double alibi_slope(const ig_attend_attr *a, uint32_t h) {
     return h < n2 ? exp2(-(h + 1.0) * m / n2) : exp2(-(2.0 * (h - n2) + 1) * m / (2.0 * n2));
 }
 
-/* Position of token j of the sequence: what the batch says for its rows, its index for what came before. */
+/* Position of token j of the sequence: what the batch says for its rows, its index for what came
+ * before. */
 static int32_t token_position(const attention *t, uint32_t j) {
     return j < t->seq->n_past ? (int32_t)j : t->s->m->position[t->seq->row + j - t->seq->n_past];
 }
@@ -68,7 +72,8 @@ static const float *kv_load(const attention *t, uint32_t j, uint32_t head, bool 
     }
     const uint8_t *src =
         ig_refop_kv(pool, a->state, t->pages[j / IG_PAGE_TOKENS], j % IG_PAGE_TOKENS, head, value);
-    ig_dtype_info(value ? pool->v_dtype : pool->k_dtype)->decode(src, t->s->m->kv_row, value ? a->v_cols : a->k_cols);
+    ig_dtype_info(value ? pool->v_dtype : pool->k_dtype)
+        ->decode(src, t->s->m->kv_row, value ? a->v_cols : a->k_cols);
     return t->s->m->kv_row;
 }
 
@@ -76,13 +81,15 @@ static void kv_write(const attention *t) {
     const ref_pool *pool = t->s->pool;
     const ig_attend_attr *a = &t->op->u.attend;
     for (uint32_t i = 0; i < t->seq->n_rows; i++) {
-        const uint32_t j = t->seq->n_past + i, page = t->pages[j / IG_PAGE_TOKENS], token = j % IG_PAGE_TOKENS;
+        const uint32_t j = t->seq->n_past + i, page = t->pages[j / IG_PAGE_TOKENS],
+                       token = j % IG_PAGE_TOKENS;
         for (uint32_t head = 0; head < a->n_kv_heads; head++) {
             for (int value = 0; value < 2; value++) {
                 const ig_ref r = t->op->in[1 + value];
                 const float *src = ref_row(t->s, r, t->seq->row + i) + (size_t)head * r.stride;
                 ig_dtype_info(value ? pool->v_dtype : pool->k_dtype)
-                    ->encode(src, ig_refop_kv(pool, a->state, page, token, head, value != 0), r.cols);
+                    ->encode(src, ig_refop_kv(pool, a->state, page, token, head, value != 0),
+                             r.cols);
             }
         }
     }
@@ -101,8 +108,10 @@ static void softmax(double *scores, uint32_t n, const float *sink) {
         scores[j] /= sum;
 }
 
-/* Query row i (of the step's rows of the sequence), all query heads [h0, h1) that share a K/V head. */
-static void attend_heads(const attention *t, uint32_t i, uint32_t kv_head, uint32_t h0, uint32_t h1) {
+/* Query row i (of the step's rows of the sequence), all query heads [h0, h1) that share a K/V head.
+ */
+static void attend_heads(const attention *t, uint32_t i, uint32_t kv_head, uint32_t h0,
+                         uint32_t h1) {
     const ig_attend_attr *a = &t->op->u.attend;
     const uint32_t row = t->seq->row + i, at = t->seq->n_past + i;
     const range see = visible(a, at, t->seq->n_past + t->seq->n_rows);
@@ -111,9 +120,11 @@ static void attend_heads(const attention *t, uint32_t i, uint32_t kv_head, uint3
     double *scores = t->s->m->scratch, *acc = scores + (size_t)group * n;
     for (uint32_t j = 0; j < n; j++) {
         const float *k = kv_load(t, see.first + j, kv_head, false);
-        const double distance = fabs((double)token_position(t, at) - (double)token_position(t, see.first + j));
+        const double distance =
+            fabs((double)token_position(t, at) - (double)token_position(t, see.first + j));
         for (uint32_t h = 0; h < group; h++) {
-            double x = (double)a->scale * ig_refop_dot(q + (size_t)(h0 + h) * t->op->in[0].stride, k, a->k_cols);
+            double x = (double)a->scale *
+                       ig_refop_dot(q + (size_t)(h0 + h) * t->op->in[0].stride, k, a->k_cols);
             if (a->cap > 0)
                 x = (double)a->cap * tanh(x / (double)a->cap);
             if (a->alibi_max > 0)
@@ -134,7 +145,8 @@ static void attend_heads(const attention *t, uint32_t i, uint32_t kv_head, uint3
     for (uint32_t h = 0; h < group; h++) {
         float *y = ref_row(t->s, t->op->out[0], row);
         for (uint32_t c = 0; c < a->v_cols; c++)
-            y[ref_at(t->op->out[0], (h0 + h) * a->v_cols + c)] = (float)acc[(size_t)h * a->v_cols + c];
+            y[ref_at(t->op->out[0], (h0 + h) * a->v_cols + c)] =
+                (float)acc[(size_t)h * a->v_cols + c];
     }
 }
 
@@ -150,7 +162,8 @@ ig_status ig_refop_attend(const ref_step *s, const ig_op *op, ig_err *err) {
         for (uint32_t row = 0; row < seq->n_rows; row++) {
             for (uint32_t h0 = 0, h1; h0 < a->n_heads; h0 = h1) {
                 const uint32_t kv_head = (uint32_t)((uint64_t)h0 * a->n_kv_heads / a->n_heads);
-                for (h1 = h0 + 1; h1 < a->n_heads && (uint64_t)h1 * a->n_kv_heads / a->n_heads == kv_head;)
+                for (h1 = h0 + 1;
+                     h1 < a->n_heads && (uint64_t)h1 * a->n_kv_heads / a->n_heads == kv_head;)
                     h1++;
                 attend_heads(&t, row, kv_head, h0, h1);
             }

@@ -3,7 +3,8 @@
 
 static double xielu(double x, const float p[4]) {
     const double beta = (double)p[2], eps = (double)p[3];
-    const double negative = beta + ref_softplus((double)p[0]), positive = ref_softplus((double)p[1]);
+    const double negative = beta + ref_softplus((double)p[0]),
+                 positive = ref_softplus((double)p[1]);
     return x > 0 ? positive * x * x + beta * x : negative * (expm1(fmin(x, eps)) - x) + beta * x;
 }
 
@@ -67,9 +68,12 @@ ig_status ig_refop_glu(const ref_step *s, const ig_op *op, ig_err *err) {
         const float *gate = ref_row(s, g, i), *up = u.value ? ref_row(s, u, i) : NULL;
         float *out = ref_row(s, y, i);
         for (uint32_t c = 0; c < ig_ref_width(y); c++) {
-            const uint32_t from = a->broadcast == IG_GLU_ROW ? 0 : a->broadcast == IG_GLU_HEAD ? c / head_cols : c;
-            const double v = glu_value(a, (double)gate[ref_at(g, from)], up ? &up[ref_at(u, c)] : NULL,
-                                       divisor ? (double)divisor[c] : 1);
+            const uint32_t from = a->broadcast == IG_GLU_ROW    ? 0
+                                  : a->broadcast == IG_GLU_HEAD ? c / head_cols
+                                                                : c;
+            const double v =
+                glu_value(a, (double)gate[ref_at(g, from)], up ? &up[ref_at(u, c)] : NULL,
+                          divisor ? (double)divisor[c] : 1);
             out[ref_at(y, c)] = (float)v;
         }
     }

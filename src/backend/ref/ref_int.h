@@ -1,5 +1,6 @@
-/* ref_int.h: what the op files of the ref backend share: a loaded module, its pages, a running step, and how an op reads a
- * row. All arithmetic is double; what leaves an op is rounded to f32 once. One thread per module. */
+/* ref_int.h: what the op files of the ref backend share: a loaded module, its pages, a running
+ * step, and how an op reads a row. All arithmetic is double; what leaves an op is rounded to f32
+ * once. One thread per module. */
 #ifndef IG_BACKEND_REF_REF_INT_H
 #define IG_BACKEND_REF_REF_INT_H
 
@@ -7,8 +8,8 @@
 
 #include "backend/ref/ref.h"
 
-/* A plan with the memory of a step. Weights stay where they are and are decoded row by row; only the small ones (norms,
- * biases, scales) are kept as f32. */
+/* A plan with the memory of a step. Weights stay where they are and are decoded row by row; only
+ * the small ones (norms, biases, scales) are kept as f32. */
 typedef struct ref_module {
     const ig_plan *plan;
     ig_arena memory;   /* owns everything below */
@@ -18,7 +19,8 @@ typedef struct ref_module {
     float *w_row;      /* one decoded row of a weight */
     float *kv_row;     /* one decoded head of K or V */
     double *scratch;   /* attend: [H / Hk][keys] and [H / Hk][Dv]; route: [3][E] */
-    uint32_t *picks;   /* expert_linear: the (row, rank) pairs of one expert; route: experts out of choice */
+    uint32_t *picks;   /* expert_linear: the (row, rank) pairs of one expert; route: experts out of
+                          choice */
     int32_t *position; /* [tokens_max] of the step */
 } ref_module;
 
@@ -63,7 +65,9 @@ static inline const float *ref_vector(const ref_step *s, ig_weight_id w) {
 }
 /* The token row behind row i of a value of this row class. */
 static inline uint32_t ref_token(const ref_step *s, ig_rows rows, uint32_t i) {
-    return rows == IG_ROWS_OUTPUTS ? s->batch->outputs[i] : rows == IG_ROWS_SEQS ? s->batch->seqs[i].row : i;
+    return rows == IG_ROWS_OUTPUTS ? s->batch->outputs[i]
+           : rows == IG_ROWS_SEQS  ? s->batch->seqs[i].row
+                                   : i;
 }
 static inline double ref_softplus(double x) {
     return x > 20 ? x : log1p(exp(x));
@@ -109,10 +113,13 @@ bool ig_refop_route_accepts(const ig_program *p, const ig_op *op);
 
 extern const ig_capabilities ig_refop_caps;
 
-/* Pages, in ref_pages.c. Where head `head` of token `token` of a state lies in page `page`; k or v by `value`. */
+/* Pages, in ref_pages.c. Where head `head` of token `token` of a state lies in page `page`; k or v
+ * by `value`. */
 uint64_t ig_refop_page_bytes(const ig_program *p, uint32_t group, ig_dtype k, ig_dtype v);
-IG_MUST_USE ig_status ig_refop_pool_open(const ref_module *m, const ig_pool_options *options, ref_pool **out, ig_err *err);
+IG_MUST_USE ig_status ig_refop_pool_open(const ref_module *m, const ig_pool_options *options,
+                                         ref_pool **out, ig_err *err);
 void ig_refop_pool_close(ref_pool *pool);
-uint8_t *ig_refop_kv(const ref_pool *pool, ig_state_id state, uint32_t page, uint32_t token, uint32_t head, bool value);
+uint8_t *ig_refop_kv(const ref_pool *pool, ig_state_id state, uint32_t page, uint32_t token,
+                     uint32_t head, bool value);
 
 #endif

@@ -24,7 +24,9 @@ static affine affine_of(const ref_step *s, const ig_linear_part *part, uint32_t 
     if (scale)
         a.scale = (double)scale[elements(&p->weights[part->scale]) > 1 ? m : 0];
     if (bias)
-        a.bias = (double)bias[elements(&p->weights[part->bias]) > part->rows ? (uint64_t)m * part->rows + row : row];
+        a.bias = (double)
+            bias[elements(&p->weights[part->bias]) > part->rows ? (uint64_t)m * part->rows + row
+                                                                : row];
     return a;
 }
 
@@ -32,7 +34,8 @@ ig_status ig_refop_linear(const ref_step *s, const ig_op *op, ig_err *err) {
     (void)err;
     const ig_linear_attr *a = &op->u.linear;
     const ig_program *p = s->m->plan->program;
-    const uint32_t n_rows = ref_rows(s, op), width = ig_ref_width(op->in[0]), n_heads = a->n_heads > 1 ? a->n_heads : 1;
+    const uint32_t n_rows = ref_rows(s, op), width = ig_ref_width(op->in[0]),
+                   n_heads = a->n_heads > 1 ? a->n_heads : 1;
     const uint32_t block = width / n_heads;
     for (uint32_t i = 0; i < n_rows; i++)
         gather(s, op->in[0], i, s->m->x + (size_t)i * width);
@@ -46,7 +49,8 @@ ig_status ig_refop_linear(const ref_step *s, const ig_op *op, ig_err *err) {
                 ig_refop_weight_row(w, (uint64_t)h * w->rows + r, s->m->w_row);
                 for (uint32_t i = 0; i < n_rows; i++) {
                     const float *x = s->m->x + (size_t)i * width + (size_t)h * block;
-                    ref_row(s, op->out[0], i)[at] = (float)(f.scale * ig_refop_dot(s->m->w_row, x, block) + f.bias);
+                    ref_row(s, op->out[0], i)[at] =
+                        (float)(f.scale * ig_refop_dot(s->m->w_row, x, block) + f.bias);
                 }
             }
         }
@@ -55,10 +59,12 @@ ig_status ig_refop_linear(const ref_step *s, const ig_op *op, ig_err *err) {
 }
 
 /* All rows of one part for the (row, rank) pairs that chose expert e. */
-static void expert_part(const ref_step *s, const ig_op *op, uint32_t e, uint32_t n_picks, uint32_t part, uint32_t col0) {
+static void expert_part(const ref_step *s, const ig_op *op, uint32_t e, uint32_t n_picks,
+                        uint32_t part, uint32_t col0) {
     const ig_linear_attr *a = &op->u.linear;
     const ig_weight *w = &s->m->plan->program->weights[a->parts[part].weight];
-    const uint32_t k = a->top_k, width = ig_ref_width(op->in[0]), n_out = ig_ref_width(op->out[0]) / k;
+    const uint32_t k = a->top_k, width = ig_ref_width(op->in[0]),
+                   n_out = ig_ref_width(op->out[0]) / k;
     const bool shared = width == w->cols;
     for (uint32_t r = 0; r < a->parts[part].rows; r++) {
         const affine f = affine_of(s, &a->parts[part], e, r);
@@ -82,7 +88,8 @@ ig_status ig_refop_expert_linear(const ref_step *s, const ig_op *op, ig_err *err
         for (uint32_t j = 0; j < k; j++) {
             const int32_t id = ids[ref_at(op->in[1], j)];
             if (id < 0 || (uint32_t)id >= n_experts)
-                return ig_fail(err, IG_EINTERNAL, "layer %d: expert id %d of %u experts", op->layer, id, n_experts);
+                return ig_fail(err, IG_EINTERNAL, "layer %d: expert id %d of %u experts", op->layer,
+                               id, n_experts);
         }
     }
     for (uint32_t e = 0; e < n_experts; e++) {

@@ -3,9 +3,9 @@
 
 /* Functions of map that glu knows as activations. */
 static const ig_act map_act[IG_MAP_FN_COUNT] = {
-    [IG_MAP_TANH] = IG_ACT_TANH,         [IG_MAP_SIGMOID] = IG_ACT_SIGMOID,   [IG_MAP_SILU] = IG_ACT_SILU,
-    [IG_MAP_GELU] = IG_ACT_GELU,         [IG_MAP_GELU_ERF] = IG_ACT_GELU_ERF, [IG_MAP_RELU] = IG_ACT_RELU,
-    [IG_MAP_RELU2] = IG_ACT_RELU2,       [IG_MAP_SOFTPLUS] = IG_ACT_SOFTPLUS,
+    [IG_MAP_TANH] = IG_ACT_TANH,   [IG_MAP_SIGMOID] = IG_ACT_SIGMOID,   [IG_MAP_SILU] = IG_ACT_SILU,
+    [IG_MAP_GELU] = IG_ACT_GELU,   [IG_MAP_GELU_ERF] = IG_ACT_GELU_ERF, [IG_MAP_RELU] = IG_ACT_RELU,
+    [IG_MAP_RELU2] = IG_ACT_RELU2, [IG_MAP_SOFTPLUS] = IG_ACT_SOFTPLUS,
 };
 
 /* The factor of MUL for column i of the view: one for all, one per head, or one per column. */
@@ -55,7 +55,8 @@ ig_status ig_refop_map(const ref_step *s, const ig_op *op, ig_err *err) {
         const float *x = ref_row(s, op->in[0], i);
         float *y = ref_row(s, op->out[0], i);
         for (uint32_t c = 0; c < ig_ref_width(op->in[0]); c++)
-            y[ref_at(op->out[0], c)] = (float)map_value(s, op, c, (double)x[ref_at(op->in[0], c)], position);
+            y[ref_at(op->out[0], c)] =
+                (float)map_value(s, op, c, (double)x[ref_at(op->in[0], c)], position);
     }
     return IG_OK;
 }

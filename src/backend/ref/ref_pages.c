@@ -1,10 +1,12 @@
-/* ref_pages.c: K and V pages. A page holds, for each state of its group in order of state number, K [32 tokens][Hk][Dk] and
- * then V [32 tokens][Hk][Dv], each head encoded in the pool's type, each of the two starting at a multiple of 64 bytes. */
+/* ref_pages.c: K and V pages. A page holds, for each state of its group in order of state number, K
+ * [32 tokens][Hk][Dk] and then V [32 tokens][Hk][Dv], each head encoded in the pool's type, each of
+ * the two starting at a multiple of 64 bytes. */
 #include "backend/ref/ref_int.h"
 
 #define ALIGN 64u
 
-/* Bytes of one head of one token; 0 when the type has no encoder or the head is not made of whole blocks. */
+/* Bytes of one head of one token; 0 when the type has no encoder or the head is not made of whole
+ * blocks. */
 static size_t head_bytes(uint32_t cols, ig_dtype dtype) {
     const ig_dtype_row *type = ig_dtype_info(dtype);
     uint64_t bytes;
@@ -37,7 +39,8 @@ void ig_refop_pool_close(ref_pool *pool) {
     ig_free(pool);
 }
 
-ig_status ig_refop_pool_open(const ref_module *m, const ig_pool_options *o, ref_pool **out, ig_err *err) {
+ig_status ig_refop_pool_open(const ref_module *m, const ig_pool_options *o, ref_pool **out,
+                             ig_err *err) {
     const ig_program *p = m->plan->program;
     ref_pool *pool = ig_alloc(1, sizeof *pool);
     if (!pool)
@@ -60,7 +63,8 @@ ig_status ig_refop_pool_open(const ref_module *m, const ig_pool_options *o, ref_
     for (uint32_t g = 0; g < m->plan->n_groups; g++) {
         pool->pages[g] = ig_alloc_aligned(pool->page_bytes[g] * o->n_pages[g], ALIGN);
         if (!pool->pages[g]) {
-            status = ig_fail(err, IG_EMEMORY, "out of memory for %u pages of %zu bytes; ask for a shorter context",
+            status = ig_fail(err, IG_EMEMORY,
+                             "out of memory for %u pages of %zu bytes; ask for a shorter context",
                              o->n_pages[g], pool->page_bytes[g]);
             goto out;
         }
@@ -73,11 +77,14 @@ out:
     return status;
 }
 
-uint8_t *ig_refop_kv(const ref_pool *pool, ig_state_id state, uint32_t page, uint32_t token, uint32_t head, bool value) {
+uint8_t *ig_refop_kv(const ref_pool *pool, ig_state_id state, uint32_t page, uint32_t token,
+                     uint32_t head, bool value) {
     const ig_state *st = &pool->module->plan->program->states[state];
-    uint8_t *base = pool->pages[st->group] + page * pool->page_bytes[st->group] + pool->state_offset[state];
+    uint8_t *base =
+        pool->pages[st->group] + page * pool->page_bytes[st->group] + pool->state_offset[state];
     const size_t index = (size_t)token * st->n_kv_heads + head;
     if (!value)
         return base + index * head_bytes(st->k_cols, pool->k_dtype);
-    return base + plane_bytes(st, st->k_cols, pool->k_dtype) + index * head_bytes(st->v_cols, pool->v_dtype);
+    return base + plane_bytes(st, st->k_cols, pool->k_dtype) +
+           index * head_bytes(st->v_cols, pool->v_dtype);
 }

@@ -1,7 +1,9 @@
-/* ref_route.c: route (which experts, with which weight) and combine (their weighted sum in rank order). */
+/* ref_route.c: route (which experts, with which weight) and combine (their weighted sum in rank
+ * order). */
 #include "backend/ref/ref_int.h"
 
-/* Index of the largest of s[0, n) that is not taken; the lower index on ties. At least one must be free. */
+/* Index of the largest of s[0, n) that is not taken; the lower index on ties. At least one must be
+ * free. */
 static uint32_t best(const double *s, const uint32_t *taken, uint32_t n) {
     uint32_t at = UINT32_MAX;
     for (uint32_t i = 0; i < n; i++) {
@@ -34,7 +36,8 @@ static void gate(ig_gating gating, double *p, uint32_t n) {
     }
 }
 
-/* Takes the experts of all but the best groups out of the choice. A group is as good as its two best scores. */
+/* Takes the experts of all but the best groups out of the choice. A group is as good as its two
+ * best scores. */
 static void drop_groups(const ig_route_attr *a, const double *s, uint32_t *taken, double *group) {
     const uint32_t size = a->n_experts / a->n_groups;
     for (uint32_t g = 0; g < a->n_groups; g++) {
@@ -92,7 +95,8 @@ static void route_row(const ref_step *s, const ig_op *op, double *p, int32_t *id
 
 bool ig_refop_route_accepts(const ig_program *p, const ig_op *op) {
     const ig_route_attr *a = &op->u.route;
-    const uint32_t groups = a->n_groups > 1 ? a->n_groups : 1, used = a->n_groups > 1 ? a->n_groups_used : 1;
+    const uint32_t groups = a->n_groups > 1 ? a->n_groups : 1,
+                   used = a->n_groups > 1 ? a->n_groups_used : 1;
     return ig_refop_accepts(p, op) && a->n_experts % groups == 0 && used >= 1 && used <= groups &&
            a->top_k <= a->n_experts / groups * used;
 }
@@ -108,9 +112,11 @@ ig_status ig_refop_route(const ref_step *s, const ig_op *op, ig_err *err) {
             s->m->x[c] = x[ref_at(op->in[0], c)];
         for (uint32_t e = 0; e < a->n_experts; e++) {
             ig_refop_weight_row(w, e, s->m->w_row);
-            s->m->scratch[e] = ig_refop_dot(s->m->w_row, s->m->x, w->cols) + (bias ? (double)bias[e] : 0);
+            s->m->scratch[e] =
+                ig_refop_dot(s->m->w_row, s->m->x, w->cols) + (bias ? (double)bias[e] : 0);
         }
-        route_row(s, op, s->m->scratch, (int32_t *)(void *)ref_row(s, op->out[0], i), ref_row(s, op->out[1], i));
+        route_row(s, op, s->m->scratch, (int32_t *)(void *)ref_row(s, op->out[0], i),
+                  ref_row(s, op->out[1], i));
     }
     return IG_OK;
 }

@@ -22,7 +22,8 @@ ig_status ig_refop_concat(const ref_step *s, const ig_op *op, ig_err *err) {
 ig_status ig_refop_select_rows(const ref_step *s, const ig_op *op, ig_err *err) {
     (void)err;
     for (uint32_t i = 0; i < s->batch->n_outputs; i++)
-        copy(ref_row(s, op->in[0], s->batch->outputs[i]), op->in[0], ref_row(s, op->out[0], i), op->out[0], 0);
+        copy(ref_row(s, op->in[0], s->batch->outputs[i]), op->in[0], ref_row(s, op->out[0], i),
+             op->out[0], 0);
     return IG_OK;
 }
 
@@ -48,7 +49,8 @@ ig_status ig_refop_pool(const ref_step *s, const ig_op *op, ig_err *err) {
         /* First: smallest position, the earlier row on ties; last: largest, the later row. */
         uint32_t at = seq->row;
         for (uint32_t i = seq->row; i < seq->row + seq->n_rows; i++) {
-            if (op->u.pool.kind == IG_POOL_FIRST ? position[i] < position[at] : position[i] >= position[at])
+            if (op->u.pool.kind == IG_POOL_FIRST ? position[i] < position[at]
+                                                 : position[i] >= position[at])
                 at = i;
         }
         copy(ref_row(s, op->in[0], at), op->in[0], y, op->out[0], 0);

@@ -1,12 +1,13 @@
-/* ref_table.c: capability rows of the ref backend: every op of milestone 1, nothing fused, nothing merged. An op without a
- * row here is refused when the plan is made. */
+/* ref_table.c: capability rows of the ref backend: every op of milestone 1, nothing fused, nothing
+ * merged. An op without a row here is refused when the plan is made. */
 #include "backend/ref/ref_int.h"
 
-static const ref_kernel embed = {ig_refop_embed}, norm = {ig_refop_norm}, linear = {ig_refop_linear},
-                        rope = {ig_refop_rope}, map = {ig_refop_map}, add = {ig_refop_add}, glu = {ig_refop_glu},
-                        attend = {ig_refop_attend}, route = {ig_refop_route},
-                        expert_linear = {ig_refop_expert_linear}, combine = {ig_refop_combine},
-                        concat = {ig_refop_concat}, select_rows = {ig_refop_select_rows}, pool = {ig_refop_pool};
+static const ref_kernel embed = {ig_refop_embed}, norm = {ig_refop_norm},
+                        linear = {ig_refop_linear}, rope = {ig_refop_rope}, map = {ig_refop_map},
+                        add = {ig_refop_add}, glu = {ig_refop_glu}, attend = {ig_refop_attend},
+                        route = {ig_refop_route}, expert_linear = {ig_refop_expert_linear},
+                        combine = {ig_refop_combine}, concat = {ig_refop_concat},
+                        select_rows = {ig_refop_select_rows}, pool = {ig_refop_pool};
 
 static const ig_kernel_row rows[] = {
     {IG_OP_EMBED, "embed_ref", ig_refop_accepts, &embed},

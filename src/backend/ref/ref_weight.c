@@ -17,7 +17,8 @@ double ig_refop_dot(const float *a, const float *b, uint32_t n) {
     }
     for (uint32_t l = 0; i < n; i++, l++)
         lane[l] += (double)a[i] * (double)b[i];
-    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
 static bool decodes(const ig_program *p, ig_weight_id id) {

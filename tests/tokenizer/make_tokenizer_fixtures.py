@@ -3,7 +3,7 @@
 
 Needs the Python packages gguf and tokenizers, peer_ids (see peer_ids.cpp), the peer's folder models/ with
 ggml-vocab-*.gguf, and a folder NAME/tokenizer.json.
-  make_fixtures.py --peer ./peer_ids --models LLAMA/models --json DIR [--complete OUT]
+  make_tokenizer_fixtures.py --peer ./peer_ids --models LLAMA/models --json DIR [--complete OUT]
 
 Formats, all numbers little-endian u32 unless said otherwise, strings as length and bytes:
   NAME.vocab   model, pre, name, architecture; n tokens; flag and f32 scores; flag and i32 types; i32 n merges (-1 =

@@ -1,0 +1,121 @@
+/* block32_body.h: the product for one type with blocks of 32 inputs; included once per type with CODEC defined.
+ *
+ * Per block and column: 8 dot products of words, one conversion, one FMA with (weight scale * activation scale). The
+ * offset of unsigned quants goes into the start value of the integer accumulator: -offset * sum(activation quants).
+ * 2 vectors of rows x up to 6 columns: 12 integer and 12 float accumulators, all named, because gcc 12 keeps arrays of
+ * them in memory. The float order is: blocks ascending, f = fma(int, d * s, f), then f = fma(m, s * sum, f). */
+#define CF(name) IG_CAT2(CODEC, name)
+#define KF(name) IG_CAT3(CODEC, name, IG_ISA)
+
+IG_INLINE vi KF(dot)(vi acc, vi w, vi x) {
+    return CF(bits8) ? vi_dot8(acc, w, x) : vi_dot(acc, w, x);
+}
+
+IG_INLINE void KF(pair)(const ig_pair_args *g, const uint8_t *x, const int nr) {
+    enum { BLOCK = CF(quant_bytes) + CF(scale_bytes), LINES = (BLOCK + IG_LINE - 1) / IG_LINE };
+    const uint32_t ra = g->ra, rb = g->rb, nb = g->n_blocks;
+    const uint32_t turn = nb - IG_MIN(nb, (uint32_t)IG_AHEAD_BYTES / BLOCK);
+    const uint8_t *qa = g->ta + 4 * ra, *qb = g->tb + 4 * rb, *sa = qa, *sb = qb;
+    const uint8_t *ahead_a = g->ta + IG_AHEAD_BYTES, *ahead_b = g->tb + IG_AHEAD_BYTES;
+#define DECLARE(c) vf fa##c = vf_zero(), fb##c = vf_zero();
+    IG_EACH6(DECLARE)
+#undef DECLARE
+    for (uint32_t b = 0; b < nb; b++) {
+        if (b == turn) {
+            ahead_a += g->ahead_next;
+            ahead_b += g->ahead_next;
+        }
+        if (b % 8 == 0) {
+            const size_t quants = IG_MIN(8, nb - b) * CF(quant_bytes);
+            qa = b == 0 ? qa : sa + 4 * ra;
+            qb = b == 0 ? qb : sb + 4 * rb;
+            sa = qa - 4 * ra + quants;
+            sb = qb - 4 * rb + quants;
+        }
+#define START(c)                                                                   \
+    vi ia##c = vi_zero();                                                         \
+    if (c < nr && CF(offset_shift) >= 0) {                                        \
+        const vi n = vi_bcast(x + (IG_Q8_NEGSUM * nr + c) * 4);                   \
+        ia##c = CF(bits8) ? vi_init8(n) : vi_shl32(n, CF(offset_shift) & 31);     \
+    }                                                                             \
+    vi ib##c = ia##c;
+        IG_EACH6(START)
+#undef START
+#define DOT(c)                                    \
+    {                                             \
+        const vi xc = vi_bcast(xw + c * 4);       \
+        ia##c = KF(dot)(ia##c, wa, xc);           \
+        ib##c = KF(dot)(ib##c, wb, xc);           \
+    }
+/* One column has too few chains for the latency of a dot product: half of its words go to spare accumulators. */
+#define DOT_SPARE                                 \
+    {                                             \
+        const vi xc = vi_bcast(xw);               \
+        ia1 = KF(dot)(ia1, wa, xc);               \
+        ib1 = KF(dot)(ib1, wb, xc);               \
+    }
+#define WORD(p)                                                \
+    {                                                          \
+        const vi wa = CF(operand)(qa, p), wb = CF(operand)(qb, p); \
+        const uint8_t *const xw = x + (p) * 4 * nr;            \
+        if ((p) < LINES) {                                     \
+            IG_AHEAD(ahead_a + (p)*IG_LINE);                \
+            IG_AHEAD(ahead_b + (p)*IG_LINE);                \
+        }                                                      \
+        if (nr == 1 && (p) >= 4)                               \
+            DOT_SPARE                                          \
+        else                                                   \
+            IG_COLUMNS(DOT)                                    \
+    }
+        WORD(0) WORD(4) WORD(1) WORD(5) WORD(2) WORD(6) WORD(3) WORD(7)
+#undef WORD
+#undef DOT_SPARE
+#undef DOT
+        if (nr == 1) {
+            ia0 = vi_add(ia0, ia1);
+            ib0 = vi_add(ib0, ib1);
+        }
+        if (LINES > 8) {
+            IG_AHEAD(ahead_a + 8 * IG_LINE);
+            IG_AHEAD(ahead_b + 8 * IG_LINE);
+        }
+        ahead_a += BLOCK;
+        ahead_b += BLOCK;
+        const vf da = CF(scale)(sa, ra), db = CF(scale)(sb, rb);
+#define SCALE(c)                                                          \
+    {                                                                     \
+        const vf s = vf_bcast(x + (IG_Q8_SCALE * nr + c) * 4);            \
+        fa##c = vf_fma(vi_to_f32(ia##c), vf_mul(da, s), fa##c);           \
+        fb##c = vf_fma(vi_to_f32(ib##c), vf_mul(db, s), fb##c);           \
+    }
+        IG_COLUMNS(SCALE)
+#undef SCALE
+        if (CF(min)) {
+            const vf ma = CF(least)(sa, ra), mb = CF(least)(sb, rb);
+#define LEAST(c)                                                  \
+    {                                                             \
+        const vf s = vf_bcast(x + (IG_Q8_XSUM * nr + c) * 4);     \
+        fa##c = vf_fma(ma, s, fa##c);                             \
+        fb##c = vf_fma(mb, s, fb##c);                             \
+    }
+            IG_COLUMNS(LEAST)
+#undef LEAST
+        }
+        qa += CF(quant_bytes);
+        qb += CF(quant_bytes);
+        sa += CF(scale_bytes);
+        sb += CF(scale_bytes);
+        x += IG_Q8_DWORDS * 4 * nr;
+    }
+#define STORE(c)                                   \
+    vf_store(g->out_a + c * g->out_stride, fa##c); \
+    vf_store(g->out_b + c * g->out_stride_b, fb##c);
+    IG_COLUMNS(STORE)
+#undef STORE
+}
+
+IG_MATMUL_PAIRS(CODEC, IG_ACT_FORM_Q8, CF(dtype))
+
+#undef CF
+#undef KF
+#undef CODEC
