@@ -9,8 +9,9 @@ else()
     set(INGOT_ISAS scalar)
 endif()
 
-# No contraction: kernels ask for fused multiply-adds by name, so that a sum has the same bits wherever it is inlined.
-set(INGOT_ISA_FLAGS_scalar -ffp-contract=off)
+# No contraction: kernels ask for fused multiply-adds by name, so that a sum has the same bits wherever it is inlined. The
+# scalar level is a reference: quick to compile, not to run.
+set(INGOT_ISA_FLAGS_scalar -O2 -fno-tree-vectorize -ffp-contract=off)
 set(INGOT_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -ffp-contract=off)
 set(INGOT_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c
     -ffp-contract=off)
@@ -21,13 +22,13 @@ function(ig_isa_objects room)
     string(REPLACE "/" "_" prefix ${room})
     foreach(isa ${INGOT_ISAS})
         set(target ig_${prefix}_${isa})
-        if(TARGET ${target})
-            target_sources(${target} PRIVATE ${ARGN})
-            continue()
-        endif()
         add_library(${target} OBJECT ${ARGN})
         target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
         target_compile_options(${target} PRIVATE ${INGOT_ISA_FLAGS_${isa}})
+        if(INGOT_SANITIZE MATCHES "undefined")
+            # The checks of every inlined verb would take minutes to compile; address and thread checks stay.
+            target_compile_options(${target} PRIVATE -fno-sanitize=undefined)
+        endif()
         target_compile_definitions(${target} PRIVATE IG_ISA=${isa} "IG_SIMD_HEADER=\"${room}/simd_${isa}.h\"")
         set_property(GLOBAL APPEND PROPERTY INGOT_OBJECTS $<TARGET_OBJECTS:${target}>)
     endforeach()

@@ -43,6 +43,7 @@ typedef struct ig_device_options {
     uint32_t n_threads;      /* cpu: 0 = physical cores */
     const char *cpu_isa;     /* cpu: "avx512", "avx2", "neon", "scalar"; NULL = best */
     bool pin_threads;
+    bool profile;            /* measure seconds per op (op_seconds) */
     const ig_logger *logger;
     void (*progress)(void *user, double share); /* of packing weights; may be NULL */
     void *progress_user;
@@ -68,7 +69,8 @@ typedef struct ig_backend_fns {
     ig_status (*load)(void *self, const ig_plan *plan, void **module, ig_err *err);
     void (*unload)(void *module);
     uint64_t (*module_bytes)(void *module); /* memory owned by the module beside borrowed weights */
-    uint64_t (*page_bytes)(void *module, uint32_t group, ig_dtype k, ig_dtype v); /* 0 = types not supported */
+    /* Of one page of a group, so that memory can be forecast before a module is loaded; 0 = types not supported. */
+    uint64_t (*page_bytes)(void *self, const ig_plan *plan, uint32_t group, ig_dtype k, ig_dtype v);
     ig_status (*pool_open)(void *module, const ig_pool_options *options, void **pool, ig_err *err);
     void (*pool_close)(void *pool);
     /* Copies whole pages inside a group (copy on write). */
@@ -78,6 +80,9 @@ typedef struct ig_backend_fns {
     ig_status (*wait)(void *module, ig_err *err);
     /* Rows of the output value of the last step, host readable until the next submit: [n_outputs][cols] f32. */
     const float *(*outputs)(void *module);
+    /* Optional: measures the device's roofs with all its threads, for some tens of milliseconds: streaming reads, and dot
+     * products of 8-bit integers (operations, a multiply-add counts as 2). */
+    ig_status (*roof)(void *self, double *read_bytes_per_second, double *dot_ops_per_second, ig_err *err);
     /* Optional: seconds per op of the last step for `ingot bench --ops`; NULL = not measured. */
     const double *(*op_seconds)(void *module);
 } ig_backend_fns;
@@ -87,6 +92,11 @@ IG_MUST_USE ig_status ig_device_open(ig_device **out, const ig_backend_fns *fns,
 void ig_device_close(ig_device **device);
 const ig_capabilities *ig_device_caps(const ig_device *device);
 const char *ig_device_name(const ig_device *device);
+/* Bytes of one page of a page group; 0 when the device cannot keep these types. */
+uint64_t ig_device_page_bytes(const ig_device *device, const ig_plan *plan, uint32_t group, ig_dtype k, ig_dtype v);
+
+/* IG_EUNSUPPORTED when the backend does not measure. No step may run meanwhile. */
+IG_MUST_USE ig_status ig_device_roof(ig_device *device, double *read_bytes_per_second, double *dot_ops_per_second, ig_err *err);
 
 /* The plan is borrowed until unload. */
 IG_MUST_USE ig_status ig_module_load(ig_module **out, ig_device *device, const ig_plan *plan, ig_err *err);

@@ -15,7 +15,7 @@ typedef struct ig_cursor {
 } ig_cursor;
 
 static inline ig_cursor ig_cursor_view(const void *p, size_t n) {
-    return (ig_cursor){p, p, (const uint8_t *)p + n, false};
+    return (ig_cursor){p, p, n ? (const uint8_t *)p + n : p, false};
 }
 static inline size_t ig_cursor_left(const ig_cursor *c) {
     return (size_t)(c->end - c->p);
@@ -39,7 +39,7 @@ static inline uint8_t ig_cursor_u8(ig_cursor *c) {
 }
 static inline uint16_t ig_cursor_u16(ig_cursor *c) {
     const uint8_t *p = ig_cursor_take(c, 2);
-    return p ? (uint16_t)(p[0] | p[1] << 8) : 0;
+    return p ? (uint16_t)((unsigned)p[0] | (unsigned)p[1] << 8) : (uint16_t)0;
 }
 static inline uint32_t ig_cursor_u32(ig_cursor *c) {
     const uint8_t *p = ig_cursor_take(c, 4);

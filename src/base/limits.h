@@ -30,10 +30,20 @@
 
 /* Text. */
 #define IG_TEXT_BYTES_MAX (1u << 28)     /* one text to tokenise */
+#define IG_TOKEN_BYTES_MAX (1u << 16)    /* one vocabulary entry; the longest known have a few hundred bytes */
+#define IG_VOCAB_BYTES_MAX (1u << 30)    /* all vocabulary entries together */
+#define IG_PATTERN_BYTES_MAX (64u << 10) /* source of one pattern; the longest known has 2 KB */
 #define IG_JSON_DEPTH_MAX 256u
 #define IG_TEMPLATE_BYTES_MAX (1u << 20) /* source of a chat template; the longest known has 30 KB */
 #define IG_TEMPLATE_OUTPUT_MAX (1u << 26)
 #define IG_TEMPLATE_STEPS_MAX 50000000u  /* evaluator steps of one rendering */
-#define IG_TEMPLATE_DEPTH_MAX 200u       /* nesting of statements, expressions, macro calls */
+#define IG_TEMPLATE_DEPTH_MAX 200u       /* nesting of the source: statements, expressions, values */
+#define IG_TEMPLATE_STACK_MAX 1000u      /* nesting while rendering: a macro call is about ten levels */
+#define IG_TEMPLATE_MEMORY_MAX (1u << 28) /* bytes of the tree, and of the values of one rendering */
+
+/* Sampling. */
+#define IG_SAMPLE_BIAS_MAX (1u << 20)      /* entries of one logit bias list */
+#define IG_DRY_BREAKERS_MAX (1u << 20)     /* token runs of all breakers; one newline gives some thousands */
+#define IG_DRY_BREAKER_TOKENS_MAX 21u      /* a head and the peer's 20 tail tokens, so matching stays linear */
 
 #endif

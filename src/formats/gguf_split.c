@@ -103,7 +103,7 @@ static ig_status open_parts(ig_checkpoint *ckpt, const split_facts *whole,
                        (unsigned long long)whole->no + 1, (unsigned long long)whole->count,
                        (unsigned long long)whole->no + 1, (unsigned long long)whole->count);
     char *path;
-    const size_t bytes = ckpt->path.n + 1;
+    const size_t bytes = ckpt->path.n + 16; /* numbers of 32 bits would fit */
     IG_TRY(ig_arena_new(&ckpt->arena, bytes, 1, &path, err));
     memcpy(path, ckpt->path.p, prefix);
     IG_TRY(make_room(ckpt, count, no - 1, err));

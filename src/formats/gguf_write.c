@@ -180,12 +180,9 @@ void ig_gguf_writer_tensor(ig_gguf_writer *w, ig_str name, ig_dtype dtype, uint3
     w->n_tensors++;
 }
 
-static void next_tensor(ig_gguf_writer *w) {
-    ig_cursor c = ig_cursor_view(w->sizes.p, w->sizes.n);
-    if (w->current < w->n_tensors) {
-        (void)ig_cursor_take(&c, (size_t)w->current * 8);
-        w->remaining = ig_cursor_u64(&c);
-    }
+static uint64_t tensor_bytes(const ig_gguf_writer *w, uint64_t i) {
+    ig_cursor c = ig_cursor_view(w->sizes.p + i * 8, 8);
+    return ig_cursor_u64(&c);
 }
 
 static ig_status add_zeros(ig_gguf_writer *w, uint64_t n, ig_err *err) {
@@ -240,8 +237,8 @@ static ig_status begin_data(ig_gguf_writer *w, ig_err *err) {
         status = add_zeros(w, padding(w, header.n), err);
     ig_buf_fini(&header);
     w->begun = !status;
-    if (!status)
-        next_tensor(w);
+    if (!status && w->n_tensors)
+        w->remaining = tensor_bytes(w, 0);
     return status;
 }
 
@@ -260,11 +257,9 @@ static ig_status add_data(ig_gguf_writer *w, const void *p, size_t bytes, ig_err
     IG_TRY(ig_file_writer_add(w->file, p, bytes, err));
     w->remaining -= bytes;
     if (w->remaining == 0) {
-        ig_cursor c = ig_cursor_view(w->sizes.p, w->sizes.n);
-        (void)ig_cursor_take(&c, (size_t)w->current * 8);
-        IG_TRY(add_zeros(w, padding(w, ig_cursor_u64(&c)), err));
-        w->current++;
-        next_tensor(w);
+        IG_TRY(add_zeros(w, padding(w, tensor_bytes(w, w->current)), err));
+        if (++w->current < w->n_tensors)
+            w->remaining = tensor_bytes(w, w->current);
     }
     return IG_OK;
 }

@@ -19,8 +19,9 @@ typedef enum ig_json_type {
 typedef struct ig_json ig_json; /* one value; borrowed from its document */
 typedef struct ig_json_doc ig_json_doc;
 
-/* Parses a whole text: UTF-8, depth <= IG_JSON_DEPTH_MAX, no duplicate keys, integers of 64 bits (larger ones become
- * reals). Errors carry line and column. The document is freed by ig_json_close, and with it every value. */
+/* Parses a whole text: UTF-8 (a byte order mark is skipped), depth <= IG_JSON_DEPTH_MAX, no duplicate keys, integers of
+ * 64 bits (larger ones become reals). Errors carry line and column. The document is freed by ig_json_close, and with it
+ * every value. A key must not contain U+0000; strings may. */
 IG_MUST_USE ig_status ig_json_open(ig_json_doc **out, ig_str text, ig_err *err);
 void ig_json_close(ig_json_doc **doc);
 const ig_json *ig_json_root(const ig_json_doc *doc);
@@ -31,6 +32,7 @@ bool ig_json_is(const ig_json *v, ig_json_type type);
 size_t ig_json_count(const ig_json *v);                        /* elements or members */
 const ig_json *ig_json_at(const ig_json *array, size_t i);     /* NULL outside */
 const ig_json *ig_json_get(const ig_json *object, const char *key); /* NULL when absent */
+const ig_json *ig_json_find(const ig_json *object, ig_str key);     /* the same for a slice */
 ig_str ig_json_str(const ig_json *v);                          /* empty when not a string */
 int64_t ig_json_int(const ig_json *v, int64_t otherwise);
 double ig_json_num(const ig_json *v, double otherwise);        /* ints and reals */
@@ -67,9 +69,17 @@ void ig_json_key(ig_json_writer *w, const char *key);
 /* Strings: valid UTF-8 is kept, invalid bytes become U+FFFD. */
 void ig_json_put_str(ig_json_writer *w, ig_str s);
 void ig_json_put_int(ig_json_writer *w, int64_t i);
-/* Shortest form that reads back equal; NaN and infinities become null. */
+/* Shortest form that reads back as an equal real ("5.0", "1e-05", "1e+16"); NaN and infinities become null. */
 void ig_json_put_num(ig_json_writer *w, double d);
 void ig_json_put_bool(ig_json_writer *w, bool b);
 void ig_json_put_null(ig_json_writer *w);
+void ig_json_put_value(ig_json_writer *w, const ig_json *v); /* a parsed value, whole */
+/* A text that is already JSON, one value; it is not checked. */
+void ig_json_put_raw(ig_json_writer *w, ig_str json);
+
+#define IG_JSON_NUM_BYTES 32
+/* The text of ig_json_put_num, zero-terminated, with "nan", "inf", "-inf" for what JSON lacks; returns its length. The
+ * same form as Python's repr. Independent of the locale. */
+size_t ig_json_format_num(double d, char out[IG_JSON_NUM_BYTES]);
 
 #endif

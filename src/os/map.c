@@ -109,3 +109,11 @@ void ig_pages_free(void *p, size_t bytes) {
     if (p)
         munmap(p, ig_round_up(bytes, page_bytes()));
 }
+
+void ig_pages_drop(const void *p, size_t bytes) {
+    const size_t page = page_bytes();
+    const uintptr_t from = ((uintptr_t)p + page - 1) / page * page;
+    const uintptr_t to = ((uintptr_t)p + bytes) / page * page;
+    if (from < to)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED);
+}

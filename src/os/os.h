@@ -50,6 +50,9 @@ size_t ig_memory_available_bytes(void);
 /* Anonymous zeroed memory, page aligned, huge pages advised when bytes >= 2 MiB. Free with ig_pages_free. */
 void *ig_pages_alloc(size_t bytes) IG_MUST_USE;
 void ig_pages_free(void *p, size_t bytes);
+/* Drops the whole pages inside [p, p + bytes) of a read-only file map from our resident set; they come back from the file
+ * when read again. Never call it on other memory. */
+void ig_pages_drop(const void *p, size_t bytes);
 
 typedef struct ig_thread ig_thread;
 /* Starts a thread named `name` (at most 15 bytes are kept). Ownership of *out is the caller's until join. */
@@ -59,6 +62,13 @@ void ig_thread_join(ig_thread **thread);
 /* Restricts the calling thread to the nth CPU of the process's mask, counted so that every core comes once before second
  * hardware threads; false when that is not possible. */
 bool ig_thread_pin(uint32_t nth);
+/* A lock. Never inside a step; it makes whole calls take turns. */
+typedef struct ig_mutex ig_mutex;
+IG_MUST_USE ig_status ig_mutex_create(ig_mutex **out, ig_err *err);
+void ig_mutex_destroy(ig_mutex **mutex);
+void ig_mutex_lock(ig_mutex *mutex);
+void ig_mutex_unlock(ig_mutex *mutex);
+
 /* Gives the CPU away; for waiting loops. */
 void ig_thread_yield(void);
 

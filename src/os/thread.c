@@ -83,3 +83,35 @@ void ig_futex_wait(const uint32_t *word, uint32_t value, uint64_t timeout_ns) {
 void ig_futex_wake(const uint32_t *word, int n) {
     (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
 }
+
+struct ig_mutex {
+    pthread_mutex_t lock;
+};
+
+ig_status ig_mutex_create(ig_mutex **out, ig_err *err) {
+    ig_mutex *m = ig_alloc(1, sizeof *m);
+    if (!m)
+        return ig_fail_memory(err, sizeof *m);
+    if (pthread_mutex_init(&m->lock, NULL) != 0) {
+        ig_free(m);
+        return ig_fail(err, IG_EMEMORY, "the system has no room for a lock");
+    }
+    *out = m;
+    return IG_OK;
+}
+
+void ig_mutex_destroy(ig_mutex **mutex) {
+    if (!mutex || !*mutex)
+        return;
+    (void)pthread_mutex_destroy(&(*mutex)->lock);
+    ig_free(*mutex);
+    *mutex = NULL;
+}
+
+void ig_mutex_lock(ig_mutex *mutex) {
+    (void)pthread_mutex_lock(&mutex->lock);
+}
+
+void ig_mutex_unlock(ig_mutex *mutex) {
+    (void)pthread_mutex_unlock(&mutex->lock);
+}

@@ -55,6 +55,7 @@ typedef struct ig_weight {
     uint64_t bytes;
     const uint8_t *data;
     int64_t tensor; /* index in the checkpoint's directory, -1 = computed */
+    bool mapped;    /* data lies in a read-only file map: a backend that packed it may drop its pages */
 } ig_weight;
 
 /* ---- state ------------------------------------------------------------------------------------------------------- */

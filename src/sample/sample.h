@@ -1,6 +1,17 @@
-/* sample.h: face of the sample room, floor 2: pure functions over logits. A chain is built from parameters once, then
- * draws a token per step. No model, no text, no batch: a draw depends on logits, parameters, the tokens accepted so far
- * and the seed only. Semantics and defaults: the llama.cpp chain (public documentation of its samplers). */
+/* sample.h: face of the sample room, floor 2: pure functions over logits. A chain is built from
+ * parameters once, then draws a token per step. No model, no text, no batch: a draw depends on
+ * logits, parameters, the tokens accepted so far and the seed only. Semantics and defaults: the
+ * llama.cpp chain (public documentation of its samplers).
+ *
+ * Random numbers are Philox4x32-10 (Salmon et al. 2011), a counter-based generator: the key is the
+ * seed, the counter is (number of draws made, stage of the chain). A draw therefore never depends
+ * on what else is in a batch, nor on how many numbers another stage took. Decisions use no libm:
+ * equal logits give equal tokens on every machine.
+ *
+ * Candidates are the tokens whose logit is finite. A NaN logit counts as -inf (never drawn); +inf
+ * is refused. Ties go to the lower id. Truncating samplers remove candidates, where the peer
+ * sometimes only sets them to -inf: the number of candidates that dynamic temperature divides by
+ * counts what is left. */
 #ifndef IG_SAMPLE_SAMPLE_H
 #define IG_SAMPLE_SAMPLE_H
 
@@ -22,10 +33,11 @@ typedef enum ig_sampler_kind {
 
 typedef struct ig_logit_bias {
     int32_t id;
-    float bias; /* -INFINITY forbids */
+    float bias; /* finite or -INFINITY, which forbids */
 } ig_logit_bias;
 
-/* A sequence breaker of DRY as the engine resolved it: the token runs that contain or overlap the breaker string. */
+/* A sequence breaker of DRY as the engine resolved it: the token runs that contain or overlap the
+ * breaker string. 1 to IG_DRY_BREAKER_TOKENS_MAX tokens. */
 typedef struct ig_token_run {
     const int32_t *ids;
     uint32_t n;
@@ -33,41 +45,67 @@ typedef struct ig_token_run {
 
 #define IG_SAMPLERS_MAX 16
 
+/* Working memory for one thread's draws, about 24 bytes a token of vocabulary (touched only as far
+ * as a chain needs it). Samplers may share one when they draw one after another. */
+typedef struct ig_sample_scratch ig_sample_scratch;
+IG_MUST_USE ig_status ig_sample_scratch_create(ig_sample_scratch **out, uint32_t n_vocab,
+                                               ig_err *err);
+void ig_sample_scratch_destroy(ig_sample_scratch **s);
+
 /* Fill with ig_sample_defaults, then change. Arrays are borrowed during create only. */
 typedef struct ig_sample_params {
-    uint64_t seed; /* UINT32_MAX or UINT64_MAX = from the system's entropy */
-    float temperature, dynatemp_range, dynatemp_exponent;
-    int32_t top_k;
-    float top_p, min_p, typical_p, top_n_sigma;
-    float xtc_probability, xtc_threshold;
-    int32_t min_keep;
-    int32_t penalty_last_n; /* tokens looked back; 0 off, -1 = context */
-    float penalty_repeat, penalty_frequency, penalty_presence;
-    float dry_multiplier, dry_base;
-    int32_t dry_allowed_length, dry_penalty_last_n;
+    uint64_t seed;              /* UINT32_MAX or UINT64_MAX = from the system's entropy */
+    float temperature;          /* finite; <= 0 = the most probable candidate */
+    float dynatemp_range;       /* >= 0; 0 off */
+    float dynatemp_exponent;    /* >= 0 */
+    int32_t top_k;              /* <= 0 off */
+    float top_p;                /* 0..1; 1 off */
+    float min_p;                /* 0..1; 0 off */
+    float typical_p;            /* 0..1; 1 off */
+    float top_n_sigma;          /* finite; <= 0 off */
+    float xtc_probability;      /* 0..1; 0 off */
+    float xtc_threshold;        /* 0..1; above 0.5 off */
+    int32_t min_keep;           /* >= 0 */
+    int32_t penalty_last_n;     /* tokens looked back; 0 off, -1 = context */
+    float penalty_repeat;       /* > 0; 1 off */
+    float penalty_frequency;    /* finite; 0 off */
+    float penalty_presence;     /* finite; 0 off */
+    float dry_multiplier;       /* >= 0; 0 off */
+    float dry_base;             /* >= 1 */
+    int32_t dry_allowed_length; /* >= 0 */
+    int32_t dry_penalty_last_n; /* as penalty_last_n */
     const ig_token_run *dry_breakers;
     uint32_t n_dry_breakers;
-    int32_t mirostat; /* 0, 1, 2 */
-    float mirostat_tau, mirostat_eta;
-    float adaptive_target, adaptive_decay;
-    const ig_logit_bias *logit_bias;
+    int32_t mirostat; /* 0, 1, 2; 1 and 2 replace the chain by temperature and mirostat */
+    float mirostat_tau, mirostat_eta; /* >= 0 */
+    float adaptive_target;            /* <= 1; negative off */
+    float adaptive_decay;             /* 0..0.99 */
+    const ig_logit_bias *logit_bias;  /* added before everything else; an id may occur twice */
     uint32_t n_logit_bias;
     ig_sampler_kind chain[IG_SAMPLERS_MAX];
     uint32_t n_chain;
     uint32_t context_tokens; /* what -1 look-back means */
+    uint32_t n_probs;        /* candidates remembered after each draw for ig_sampler_candidates */
+    ig_sample_scratch
+        *scratch; /* of the same n_vocab, must outlive the sampler; NULL = the sampler's own */
 } ig_sample_params;
 
 void ig_sample_defaults(ig_sample_params *p);
-/* "penalties;dry;…" or letters "edskypmxt"; IG_EARGUMENT lists the valid names. */
+/* "penalties;dry;…" or letters "edskypmxt"; IG_EARGUMENT lists the valid names. Empty = no sampler:
+ * a draw from the plain softmax. */
 IG_MUST_USE ig_status ig_sample_chain_parse(ig_str text, ig_sample_params *p, ig_err *err);
+/* Canonical name, or NULL for a value outside the enum. */
 const char *ig_sampler_name(ig_sampler_kind kind);
 
 /* One request's chain and its state (accepted tokens, mirostat mu, draws made). One thread. */
 typedef struct ig_sampler ig_sampler;
 /* Checks every range (NaN, negative, …): IG_EARGUMENT by field name. n_vocab > 0. */
-IG_MUST_USE ig_status ig_sampler_create(ig_sampler **out, const ig_sample_params *p, uint32_t n_vocab, ig_err *err);
+IG_MUST_USE ig_status ig_sampler_create(ig_sampler **out, const ig_sample_params *p,
+                                        uint32_t n_vocab, ig_err *err);
 void ig_sampler_destroy(ig_sampler **s);
+/* The same state and seed: both continue with the same draws. A shared scratch stays shared. */
 IG_MUST_USE ig_status ig_sampler_clone(ig_sampler **out, const ig_sampler *s, ig_err *err);
+/* As just created, with the seed that is in use. */
 void ig_sampler_reset(ig_sampler *s);
 /* The seed in use (after entropy was drawn). */
 uint64_t ig_sampler_seed(const ig_sampler *s);
@@ -77,17 +115,29 @@ IG_MUST_USE ig_status ig_sampler_accept(ig_sampler *s, int32_t id, ig_err *err);
 
 typedef struct ig_draw {
     int32_t id;
-    float logprob; /* natural log of the chosen token's probability before any sampler: log softmax of the raw logits */
+    float p; /* its probability among the candidates that were left */
 } ig_draw;
-/* Draws from logits [n_vocab] (read only) and accepts the token. mask: bit i of word i/32 = token i allowed, NULL = all.
- * All -inf or NaN logits: IG_EARGUMENT. Never allocates. */
-IG_MUST_USE ig_status ig_sampler_draw(ig_sampler *s, const float *logits, const uint32_t *mask, ig_draw *out, ig_err *err);
+/* Draws from logits [n_vocab] (read only) and accepts the token. mask: bit i of word i/32 = token i
+ * allowed, NULL = all. No finite logit left, or a logit of +inf: IG_EARGUMENT, and the state is as
+ * before. Never allocates. */
+IG_MUST_USE ig_status ig_sampler_draw(ig_sampler *s, const float *logits, const uint32_t *mask,
+                                      ig_draw *out, ig_err *err);
 
-/* The candidates after the last draw, most probable first: at most n; returns how many. For n_probs of servers. */
 typedef struct ig_candidate {
     int32_t id;
     float p;
 } ig_candidate;
+/* The candidates of the last draw as the chain left them, most probable first: at most n and at
+ * most the parameter n_probs; returns how many. */
 uint32_t ig_sampler_candidates(const ig_sampler *s, ig_candidate *out, uint32_t n);
+
+/* ln sum exp of raw logits, -INFINITY when none is finite. The log-probability of a token before
+ * any sampler is logits[id] minus this. Costs one exponential a token, so it is asked for and not
+ * part of a draw. */
+double ig_logits_logsumexp(const float *logits, uint32_t n_vocab);
+/* The n most probable tokens of the raw softmax, most probable first; returns how many. logsumexp
+ * as above. */
+uint32_t ig_logits_top(const float *logits, uint32_t n_vocab, double logsumexp, ig_candidate *out,
+                       uint32_t n);
 
 #endif

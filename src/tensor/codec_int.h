@@ -60,6 +60,15 @@ void ig_tensor_decode_iq4_xs(const void *src, float *dst, size_t n);
 void ig_tensor_decode_mxfp4(const void *src, float *dst, size_t n);
 void ig_tensor_decode_nvfp4(const void *src, float *dst, size_t n);
 
+/* codec_grid.c */
+void ig_tensor_decode_iq2_xxs(const void *src, float *dst, size_t n);
+void ig_tensor_decode_iq2_xs(const void *src, float *dst, size_t n);
+void ig_tensor_decode_iq2_s(const void *src, float *dst, size_t n);
+void ig_tensor_decode_iq3_xxs(const void *src, float *dst, size_t n);
+void ig_tensor_decode_iq3_s(const void *src, float *dst, size_t n);
+void ig_tensor_decode_iq1_s(const void *src, float *dst, size_t n);
+void ig_tensor_decode_iq1_m(const void *src, float *dst, size_t n);
+
 /* codec_small.c */
 void ig_tensor_decode_tq1_0(const void *src, float *dst, size_t n);
 void ig_tensor_decode_tq2_0(const void *src, float *dst, size_t n);

@@ -1,8 +1,10 @@
 /* test_gguf.c: reading one GGUF file: every value type, and every way a file can lie. */
+#define _GNU_SOURCE /* mkstemp, ftruncate */
 #include "gguf_bytes.h"
 #include "os/os.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -512,6 +514,49 @@ TEST(every_allocation_may_fail) {
     ig_buf_fini(&b);
 }
 
+/* Pages of files that this process has touched, in bytes. */
+static size_t touched_bytes(void) {
+    unsigned long size, resident, shared = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f || fscanf(f, "%lu %lu %lu", &size, &resident, &shared) != 3)
+        TEST_FAIL("no /proc/self/statm");
+    if (f)
+        fclose(f);
+    return shared * 4096;
+}
+
+TEST(opening_does_not_touch_tensor_data) {
+    ig_err err = {0};
+    char path[] = "/tmp/ingot-sparse-XXXXXX";
+    const int fd = mkstemp(path);
+    REQUIRE(fd >= 0);
+    ig_buf b;
+    ig_buf_init(&b, 1 << 20);
+    const uint64_t bytes = 64u << 20;
+    put_head(&b, 3, 8, 0);
+    for (uint64_t i = 0; i < 8; i++)
+        info(&b, (char[]){(char)('a' + i), 0}, 1, &bytes, 24, i * bytes);
+    pad(&b, 32);
+    CHECK(write(fd, b.p, b.n) == (ssize_t)b.n && ftruncate(fd, (off_t)(b.n + 8 * bytes)) == 0);
+    close(fd);
+    const size_t before = touched_bytes();
+    ig_checkpoint *c;
+    CHECK_OK(ig_checkpoint_open(&c, path, NULL, &err));
+    CHECK(touched_bytes() < before + (1u << 20));
+    if (c) { /* and what was touched can be let go */
+        const ig_tensor *t = ig_checkpoint_tensor_at(c, 3);
+        uint64_t sum = 0;
+        for (uint64_t i = 0; i < t->bytes; i += 4096)
+            sum += t->data[i];
+        CHECK(sum == 0 && touched_bytes() > before + bytes / 2);
+        ig_checkpoint_tensor_drop(c, t);
+        CHECK(touched_bytes() < before + (2u << 20));
+    }
+    ig_checkpoint_close(&c);
+    ig_buf_fini(&b);
+    unlink(path);
+}
+
 /* INGOT_TEST_GGUF names a folder of real files: each must open, quickly, without touching its data.
  */
 TEST(real_files_open) {
@@ -550,5 +595,6 @@ TEST(real_files_open) {
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(every_value_type_is_read), T(lies_are_named),
                T(data_may_be_missing_when_only_the_header_is_wanted), T(cuts_and_flips_never_hurt),
-               T(many_small_records_open), T(every_allocation_may_fail), T(real_files_open));
+               T(many_small_records_open), T(opening_does_not_touch_tensor_data),
+               T(every_allocation_may_fail), T(real_files_open));
 }

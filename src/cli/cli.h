@@ -1,0 +1,138 @@
+/* cli.h: what the commands share: options, output, exit codes. Private to the cli room. */
+#ifndef IG_CLI_CLI_H
+#define IG_CLI_CLI_H
+
+#include <stdio.h>
+
+#include "base/base.h"
+#include "ingot/ingot.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+#define CLI_LIST_MAX 64
+
+typedef struct cli_list {
+    const char *items[CLI_LIST_MAX];
+    uint32_t n;
+} cli_list;
+
+/* Every option of every command; the option table says which command takes which. Strings point into argv. */
+typedef struct cli_options {
+    const char *model; /* positional */
+    const char *rest;  /* a second positional argument, where a command takes one */
+    bool help;
+    /* model */
+    const char *device, *cpu_isa, *cache_k, *cache_v, *rope_scaling;
+    uint32_t threads, context, batch;
+    double rope_freq_base, rope_freq_scale;
+    bool pin, verbose, quiet;
+    /* text */
+    const char *prompt, *file, *system, *system_file;
+    bool no_escape, special, no_bos, no_parse_special, no_display_prompt;
+    int64_t predict;
+    cli_list stop;
+    bool chat, no_chat, single_turn;
+    const char *template_text, *template_file, *template_args;
+    /* sampling */
+    ingot_sampling sampling;
+    cli_list logit_bias, dry_breakers;
+    const char *sampler_letters;
+    /* output */
+    bool json, ids, metadata, tensors, plan, fit, count, pieces;
+    const char *out;
+    /* template */
+    const char *messages, *tools, *bos, *eos, *now;
+    bool no_generation_prompt;
+    /* bench */
+    const char *bench_prompt, *bench_predict, *bench_depth, *output_format;
+    uint32_t repeats;
+    bool ops;
+    /* perplexity */
+    const char *base_file;
+    bool kl;
+    uint32_t chunks;
+    double ppl_context;
+} cli_options;
+
+typedef enum cli_command_id {
+    CMD_RUN,
+    CMD_INFO,
+    CMD_BENCH,
+    CMD_PERPLEXITY,
+    CMD_TOKENIZE,
+    CMD_DETOKENIZE,
+    CMD_TEMPLATE,
+    CMD_LOGITS,
+    CMD_COUNT
+} cli_command_id;
+
+typedef struct cli_command {
+    const char *name;
+    const char *usage;   /* after "ingot NAME " */
+    const char *summary; /* one line */
+    const char *text;    /* paragraphs of the help and the man page */
+    const char *example;
+    int (*run)(const cli_options *o);
+    bool model_optional;
+} cli_command;
+
+extern const cli_command CLI_COMMANDS[CMD_COUNT];
+
+typedef enum opt_type { OPT_FLAG, OPT_STR, OPT_LIST, OPT_U32, OPT_I32, OPT_I64, OPT_U64, OPT_F32, OPT_F64 } opt_type;
+
+typedef struct opt_row {
+    const char *names; /* "-p, --prompt" */
+    const char *arg;   /* "TEXT"; NULL for flags */
+    opt_type type;
+    size_t offset;      /* in cli_options */
+    unsigned commands;  /* bit per command */
+    double min, max;    /* of numbers */
+    const char *help;   /* ends with the default where there is one */
+} opt_row;
+
+extern const opt_row CLI_OPTIONS[];
+extern const size_t CLI_OPTION_COUNT;
+
+/* options.c */
+/* Parses argv[2..]; prints what is wrong and returns false. */
+bool cli_parse(cli_command_id command, int argc, char **argv, cli_options *o);
+void cli_help(FILE *to, cli_command_id command);
+void cli_man(FILE *to, cli_command_id command);
+void cli_man_overview(FILE *to);
+void cli_completion(FILE *to);
+/* "512,1024" → numbers; false when malformed. */
+bool cli_numbers(const char *text, uint32_t *out, uint32_t max, uint32_t *n);
+
+/* model_args.c */
+void cli_model_options(const cli_options *o, ingot_model_options *m);
+/* Opens the model with a progress bar; prints the error; NULL on failure. */
+ingot_model *cli_open_model(const cli_options *o, const ingot_model_options *m);
+
+/* output.c */
+/* "ingot: message" in red on a terminal, on standard error; returns EXIT_FAILED. */
+int cli_fail(const char *format, ...) IG_PRINTF(1, 2);
+int cli_fail_error(const ingot_error *error);
+bool cli_color(FILE *f);
+/* Progress bar on a terminal, for work that takes longer than a second; share 0..1; done at 1. */
+void cli_progress(void *user, double share);
+/* Reads a whole file ("-" = stdin) or prints why not. */
+bool cli_read_file(const char *path, ig_buf *out);
+/* Handles \n \t \\ \" \xHH as llama.cpp does, in place; returns the new length. */
+size_t cli_unescape(char *text, size_t n);
+/* Writes all of it to stdout; false (with a message) on a full disk or a closed pipe. */
+bool cli_write(const char *p, size_t n);
+void cli_put_json_string(FILE *f, const char *p, size_t n);
+
+/* Ids of a file, separated by blanks or commas; *ids is freed with ig_free, also on failure. */
+bool cli_read_ids(const char *path, int32_t **ids, size_t *n);
+
+int cmd_run(const cli_options *o);
+int cmd_info(const cli_options *o);
+int cmd_bench(const cli_options *o);
+int cmd_perplexity(const cli_options *o);
+int cmd_tokenize(const cli_options *o);
+int cmd_detokenize(const cli_options *o);
+int cmd_template(const cli_options *o);
+int cmd_logits(const cli_options *o);
+
+#endif

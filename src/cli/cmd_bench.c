@@ -1,0 +1,212 @@
+/* cmd_bench.c: prompt and generation speed, like llama-bench, with the share of the machine's roof measured in the same run.
+ * Nothing is sampled: tokens are random, a step of generation evaluates one token and fetches its logits. */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define BENCH_LIST_MAX 16
+
+typedef struct bench_test {
+    uint32_t prompt, predict, depth; /* one of prompt and predict is 0 */
+} bench_test;
+
+typedef struct bench_result {
+    double median, min, max, mean; /* tokens per second */
+    double roof_share;             /* of the dot rate for prompts, of the read bandwidth for generation; 0 = unknown */
+} bench_result;
+
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static uint32_t next_random(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*state >> 33);
+}
+
+static void random_ids(int32_t *ids, size_t n, uint32_t vocabulary, uint64_t *state) {
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (int32_t)(next_random(state) % vocabulary);
+}
+
+/* One repetition from a session that holds `depth` tokens; leaves it so. Negative on failure. */
+static double run_once(ingot_session *s, const bench_test *t, int32_t *ids, float *logits, uint32_t vocabulary,
+                       uint64_t *state, ingot_error *error) {
+    random_ids(ids, t->prompt ? t->prompt : t->predict, vocabulary, state);
+    double start = seconds_now();
+    ingot_status status = INGOT_OK;
+    if (t->prompt)
+        status = ingot_session_eval(s, ids, t->prompt, logits, 1, error);
+    for (uint32_t i = 0; i < t->predict && !status; i++)
+        status = ingot_session_eval(s, ids + i, 1, logits, 1, error);
+    double took = seconds_now() - start;
+    if (status || ingot_session_truncate(s, t->depth) == t->depth)
+        return status ? -1 : took;
+    /* A sliding window forgot its past: fill the context anew, outside the clock. */
+    random_ids(ids, t->depth, vocabulary, state);
+    return ingot_session_eval(s, ids, t->depth, NULL, 0, error) ? -1 : took;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static bool run_test(const cli_options *o, ingot_model *model, const bench_test *t, bench_result *r) {
+    ingot_model_facts facts;
+    ingot_error error = {0};
+    ingot_session *session = NULL;
+    ingot_model_describe(model, &facts);
+    size_t longest = IG_MAX(IG_MAX(t->prompt, t->predict), t->depth);
+    int32_t *ids = ig_alloc(longest + 1, sizeof *ids);
+    float *logits = ig_alloc(facts.vocabulary, sizeof *logits);
+    double *rates = ig_alloc(o->repeats, sizeof *rates);
+    uint64_t state = 42;
+    ingot_roof roof = {0};
+    bool ok = ids && logits && rates && !ingot_session_open(&session, model, &error);
+    if (ok && t->depth) {
+        random_ids(ids, t->depth, facts.vocabulary, &state);
+        ok = !ingot_session_eval(session, ids, t->depth, NULL, 0, &error);
+    }
+    bench_test warm = {.prompt = t->prompt, .predict = t->predict ? 4 : 0, .depth = t->depth};
+    ok = ok && run_once(session, &warm, ids, logits, facts.vocabulary, &state, &error) >= 0;
+    uint32_t n = t->prompt + t->predict;
+    for (uint32_t i = 0; ok && i < o->repeats; i++) {
+        ingot_roof now;
+        double took = run_once(session, t, ids, logits, facts.vocabulary, &state, &error);
+        ok = took > 0;
+        rates[i] = ok ? n / took : 0;
+        r->mean += rates[i] / o->repeats;
+        if (ok && !ingot_model_roof(model, &now, NULL)) {
+            roof.read_bytes_per_second += now.read_bytes_per_second / o->repeats;
+            roof.dot_ops_per_second += now.dot_ops_per_second / o->repeats;
+        }
+    }
+    if (ok) {
+        qsort(rates, o->repeats, sizeof *rates, ascending);
+        r->min = rates[0];
+        r->max = rates[o->repeats - 1];
+        r->median = (rates[(o->repeats - 1) / 2] + rates[o->repeats / 2]) / 2;
+        double kv = (double)facts.kv_token_bytes * ((double)t->depth + n / 2.0);
+        if (t->prompt && roof.dot_ops_per_second > 0)
+            r->roof_share = r->median * (double)facts.token_ops / roof.dot_ops_per_second;
+        else if (t->predict && roof.read_bytes_per_second > 0)
+            r->roof_share = r->median * ((double)facts.step_bytes + kv) / roof.read_bytes_per_second;
+    } else if (ids && logits && rates) {
+        cli_fail_error(&error);
+    }
+    ingot_session_close(&session);
+    ig_free(ids);
+    ig_free(logits);
+    ig_free(rates);
+    return ok;
+}
+
+static void test_name(const bench_test *t, char name[64]) {
+    int n = snprintf(name, 64, t->prompt ? "pp%u" : "tg%u", t->prompt ? t->prompt : t->predict);
+    if (t->depth && n > 0 && n < 64)
+        snprintf(name + n, 64 - (size_t)n, " @ d%u", t->depth);
+}
+
+static void print_row(const char *format, const ingot_model_facts *f, const char *test, const bench_result *r, bool first) {
+    if (strcmp(format, "json") == 0) {
+        printf("%s{\"test\": \"%s\", \"median\": %.3f, \"min\": %.3f, \"max\": %.3f, \"mean\": %.3f, \"roof_share\": %.4f}",
+               first ? "" : ", ", test, r->median, r->min, r->max, r->mean, r->roof_share);
+    } else if (strcmp(format, "csv") == 0) {
+        if (first)
+            puts("model,threads,test,median,min,max,mean,roof_share");
+        printf("%s,%u,%s,%.3f,%.3f,%.3f,%.3f,%.4f\n", f->architecture, f->threads, test, r->median, r->min, r->max, r->mean,
+               r->roof_share);
+    } else {
+        if (first)
+            puts("| model | size | threads | test | tokens/s (median) | min..max | share of roof |\n"
+                 "| --- | ---: | ---: | --- | ---: | --- | ---: |");
+        printf("| %s | %.1f MiB | %u | %s | %.2f | %.2f..%.2f | %.1f%% |\n", f->name[0] ? f->name : f->architecture,
+               (double)f->weight_bytes / 1048576.0, f->threads, test, r->median, r->min, r->max, r->roof_share * 100);
+    }
+    fflush(stdout);
+}
+
+static uint32_t list_tests(const cli_options *o, bench_test *tests) {
+    uint32_t pp[BENCH_LIST_MAX], tg[BENCH_LIST_MAX], depth[BENCH_LIST_MAX], n_pp, n_tg, n_depth, n = 0;
+    if (!cli_numbers(o->bench_prompt, pp, BENCH_LIST_MAX, &n_pp) ||
+        !cli_numbers(o->bench_predict, tg, BENCH_LIST_MAX, &n_tg) ||
+        !cli_numbers(o->bench_depth, depth, BENCH_LIST_MAX, &n_depth)) {
+        cli_fail("-p, -n and -d take numbers like 512 or 128,512 (at most %d)", BENCH_LIST_MAX);
+        return 0;
+    }
+    for (uint32_t d = 0; d < n_depth; d++) {
+        for (uint32_t i = 0; i < n_pp; i++) {
+            if (pp[i])
+                tests[n++] = (bench_test){.prompt = pp[i], .depth = depth[d]};
+        }
+        for (uint32_t i = 0; i < n_tg; i++) {
+            if (tg[i])
+                tests[n++] = (bench_test){.predict = tg[i], .depth = depth[d]};
+        }
+    }
+    if (n == 0)
+        cli_fail("nothing to measure: -p and -n are both 0");
+    return n;
+}
+
+static int print_profile(ingot_model *model) {
+    ingot_session *session = NULL;
+    ingot_error error = {0};
+    ingot_text text = {0};
+    if (ingot_session_open(&session, model, &error) || ingot_session_profile(session, &text, &error)) {
+        ingot_session_close(&session);
+        return cli_fail_error(&error);
+    }
+    fwrite(text.data, 1, text.size, stdout);
+    ingot_text_free(&text);
+    ingot_session_close(&session);
+    return EXIT_OK;
+}
+
+int cmd_bench(const cli_options *o) {
+    bench_test tests[BENCH_LIST_MAX * BENCH_LIST_MAX * 2];
+    ingot_model_options m;
+    ingot_model_facts facts;
+    const char *format = o->json ? "json" : o->output_format ? o->output_format : "md";
+    uint32_t n = list_tests(o, tests), longest = 0;
+    if (n == 0 || (strcmp(format, "md") != 0 && strcmp(format, "csv") != 0 && strcmp(format, "json") != 0)) {
+        if (n)
+            cli_fail("-o takes md, csv or json, not \"%s\"", format);
+        return EXIT_USAGE;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        longest = IG_MAX(longest, tests[i].depth + tests[i].prompt + tests[i].predict);
+    cli_model_options(o, &m);
+    m.context = longest;
+    m.profile = o->ops;
+    ingot_model *model = cli_open_model(o, &m);
+    if (!model)
+        return EXIT_FAILED;
+    ingot_model_describe(model, &facts);
+    int code = EXIT_OK;
+    if (strcmp(format, "json") == 0) {
+        fputs("{\"model\": ", stdout);
+        cli_put_json_string(stdout, o->model, strlen(o->model));
+        printf(", \"architecture\": \"%s\", \"threads\": %u, \"weight_bytes\": %llu, \"results\": [", facts.architecture,
+               facts.threads, (unsigned long long)facts.weight_bytes);
+    }
+    for (uint32_t i = 0; i < n && code == EXIT_OK; i++) {
+        bench_result r = {0};
+        char name[64];
+        test_name(&tests[i], name);
+        if (run_test(o, model, &tests[i], &r))
+            print_row(format, &facts, name, &r, i == 0);
+        else
+            code = EXIT_FAILED;
+    }
+    if (strcmp(format, "json") == 0)
+        puts("]}");
+    if (o->ops && code == EXIT_OK)
+        code = print_profile(model);
+    ingot_model_close(&model);
+    return code;
+}

@@ -1,0 +1,297 @@
+/* cmd_perplexity.c: perplexity of a text, saving of base log-probabilities, and divergence from a saved base.
+ *
+ * The base file has the layout of llama-perplexity's --kl-divergence-base, so that either program can read the other's:
+ * "_logits_", int32 context, int32 vocabulary, int32 chunks, int32 tokens[chunks * context], then per scored row a record of
+ * float scale, float lowest log-probability, uint16 steps[vocabulary rounded up to even]: log p = lowest + scale * step. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define ROWS_PER_STEP 64u
+#define BASE_RANGE 16.0f /* logits this far below the best are stored as the lowest */
+static const char MAGIC[8] = {'_', 'l', 'o', 'g', 'i', 't', 's', '_'};
+
+typedef struct scorer {
+    const cli_options *o;
+    ingot_model *model;
+    ingot_session *session;
+    uint32_t context, vocabulary, n_chunks;
+    int32_t *tokens; /* [n_chunks * context] */
+    int32_t bos;     /* put at the start of each chunk; -1 = none */
+    FILE *base;
+    float *logits;    /* [ROWS_PER_STEP * vocabulary] */
+    uint16_t *record; /* one row of the base file */
+    size_t record_halves;
+    double nll, nll2;     /* sums over scored tokens */
+    double *kls;          /* per scored token */
+    double base_nll, same_top;
+    uint64_t n_scored;
+} scorer;
+
+static double log_sum_exp(const float *z, uint32_t n, float *best, uint32_t *at) {
+    *best = z[0];
+    *at = 0;
+    for (uint32_t i = 1; i < n; i++) {
+        if (z[i] > *best) {
+            *best = z[i];
+            *at = i;
+        }
+    }
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i++)
+        sum += (double)expf(z[i] - *best);
+    return (double)*best + log(sum);
+}
+
+static bool save_row(scorer *s, const float *z, float best, double lse) {
+    float lowest = best;
+    for (uint32_t i = 0; i < s->vocabulary; i++)
+        lowest = IG_MIN(lowest, z[i]);
+    lowest = IG_MAX(lowest, best - BASE_RANGE);
+    float head[2] = {(best - lowest) / 65535.0f, (float)((double)lowest - lse)};
+    memcpy(s->record, head, sizeof head);
+    for (uint32_t i = 0; i < s->vocabulary; i++)
+        s->record[4 + i] = z[i] > lowest && head[0] > 0 ? (uint16_t)lrintf((z[i] - lowest) / head[0]) : 0;
+    return fwrite(s->record, sizeof *s->record, s->record_halves, s->base) == s->record_halves;
+}
+
+static bool compare_row(scorer *s, const float *z, double lse, uint32_t top, int32_t next) {
+    float head[2];
+    if (fread(s->record, sizeof *s->record, s->record_halves, s->base) != s->record_halves)
+        return false;
+    memcpy(head, s->record, sizeof head);
+    double kl = 0;
+    uint32_t base_top = 0;
+    for (uint32_t i = 0; i < s->vocabulary; i++) {
+        double logp = (double)head[1] + (double)head[0] * s->record[4 + i];
+        if (s->record[4 + i] > s->record[4 + base_top])
+            base_top = i;
+        if (logp > -16.0)
+            kl += exp(logp) * (logp - ((double)z[i] - lse));
+    }
+    s->kls[s->n_scored] = kl;
+    s->same_top += base_top == top;
+    s->base_nll -= (double)head[1] + (double)head[0] * s->record[4 + next];
+    return true;
+}
+
+static bool score_row(scorer *s, const float *z, int32_t next) {
+    float best;
+    uint32_t top;
+    double lse = log_sum_exp(z, s->vocabulary, &best, &top), nll = lse - (double)z[next];
+    bool ok = true;
+    if (s->base)
+        ok = s->o->kl ? compare_row(s, z, lse, top, next) : save_row(s, z, best, lse);
+    if (!ok)
+        cli_fail("%s: %s", s->o->base_file, s->o->kl ? "the base file is cut short; make it again" : strerror(errno));
+    s->nll += nll;
+    s->nll2 += nll * nll;
+    s->n_scored++;
+    return ok;
+}
+
+static bool score_chunk(scorer *s, uint32_t chunk) {
+    ingot_error error = {0};
+    int32_t *ids = s->tokens + (size_t)chunk * s->context, first = ids[0];
+    uint32_t half = s->context / 2;
+    ingot_session_truncate(s->session, 0);
+    if (s->bos >= 0)
+        ids[0] = s->bos;
+    bool ok = !ingot_session_eval(s->session, ids, half, NULL, 0, &error);
+    for (uint32_t at = half; ok && at < s->context - 1;) {
+        uint32_t n = IG_MIN(ROWS_PER_STEP, s->context - 1 - at);
+        ok = !ingot_session_eval(s->session, ids + at, n, s->logits, n, &error);
+        for (uint32_t i = 0; ok && i < n; i++)
+            ok = score_row(s, s->logits + (size_t)i * s->vocabulary, ids[at + i + 1]);
+        at += n;
+    }
+    ids[0] = first;
+    if (!ok && error.message[0])
+        cli_fail_error(&error);
+    return ok;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_result(scorer *s) {
+    double n = (double)s->n_scored, mean = s->nll / n, var = s->nll2 / n - mean * mean;
+    double ppl = exp(mean), error = n > 1 && var > 0 ? ppl * sqrt(var / (n - 1)) : 0;
+    if (!s->o->kl) {
+        if (s->o->json)
+            printf("{\"perplexity\": %.6f, \"error\": %.6f, \"tokens\": %llu}\n", ppl, error, (unsigned long long)s->n_scored);
+        else
+            printf("perplexity %.4f +- %.4f over %llu tokens\n", ppl, error, (unsigned long long)s->n_scored);
+        return;
+    }
+    double kl = 0, base = exp(s->base_nll / n);
+    for (uint64_t i = 0; i < s->n_scored; i++)
+        kl += s->kls[i] / n;
+    qsort(s->kls, s->n_scored, sizeof *s->kls, ascending);
+    double median = s->kls[s->n_scored / 2], p99 = s->kls[(uint64_t)(n * 0.99)], most = s->kls[s->n_scored - 1];
+    if (s->o->json)
+        printf("{\"perplexity\": %.6f, \"base_perplexity\": %.6f, \"kl_mean\": %.9g, \"kl_median\": %.9g, \"kl_p99\": %.9g, "
+               "\"kl_max\": %.9g, \"same_top\": %.6f, \"tokens\": %llu}\n", ppl, base, kl, median, p99, most, s->same_top / n,
+               (unsigned long long)s->n_scored);
+    else
+        printf("perplexity      %.4f (base %.4f)\nKL divergence   mean %.6g, median %.6g, 99%% %.6g, max %.6g\n"
+               "same top token  %.3f%% of %llu tokens\n", ppl, base, kl, median, p99, most, 100 * s->same_top / n,
+               (unsigned long long)s->n_scored);
+}
+
+/* Tokens, context and vocabulary of a base file. */
+static bool read_base(scorer *s) {
+    char magic[8];
+    int32_t head[3];
+    if (fread(magic, sizeof magic, 1, s->base) != 1 || memcmp(magic, MAGIC, sizeof magic) != 0 ||
+        fread(head, sizeof head, 1, s->base) != 1) {
+        cli_fail("%s: not a file of base log-probabilities; make one with --kl-divergence-base alone", s->o->base_file);
+        return false;
+    }
+    if (head[0] < 4 || head[0] > 1 << 20 || head[1] != (int32_t)ingot_vocabulary_size(s->model) || head[2] < 1 ||
+        head[2] > 1 << 20) {
+        cli_fail("%s: context %d, vocabulary %d, %d chunks do not fit this model (vocabulary %u)", s->o->base_file, head[0],
+                 head[1], head[2], ingot_vocabulary_size(s->model));
+        return false;
+    }
+    s->context = (uint32_t)head[0];
+    s->n_chunks = (uint32_t)head[2];
+    size_t n = (size_t)s->context * s->n_chunks;
+    s->tokens = ig_alloc(n, sizeof *s->tokens);
+    if (!s->tokens || fread(s->tokens, sizeof *s->tokens, n, s->base) != n) {
+        cli_fail("%s: %s", s->o->base_file, s->tokens ? "cut short; make it again" : "out of memory");
+        return false;
+    }
+    if (s->o->chunks)
+        s->n_chunks = IG_MIN(s->n_chunks, s->o->chunks);
+    return true;
+}
+
+static bool read_text(scorer *s) {
+    ig_buf text;
+    ingot_error error = {0};
+    int32_t *ids = NULL;
+    size_t n = 0;
+    ig_buf_init(&text, IG_TEXT_BYTES_MAX);
+    bool ok = cli_read_file(s->o->file ? s->o->file : "-", &text);
+    if (ok && ingot_tokenize(s->model, text.p ? text.p : "", text.n, (unsigned)INGOT_ADD_SPECIAL, &ids, &n, &error)) {
+        ok = false;
+        cli_fail_error(&error);
+    }
+    s->n_chunks = (uint32_t)IG_MIN(n / s->context, (size_t)UINT32_MAX);
+    if (ok && s->n_chunks == 0) {
+        ok = false;
+        cli_fail("the text has %zu tokens; at least %u are needed for a chunk of -c %u", n, s->context, s->context);
+    }
+    if (s->o->chunks)
+        s->n_chunks = IG_MIN(s->n_chunks, s->o->chunks);
+    if (ok) {
+        s->tokens = ig_alloc((size_t)s->n_chunks * s->context, sizeof *s->tokens);
+        ok = s->tokens != NULL;
+        if (ok)
+            memcpy(s->tokens, ids, (size_t)s->n_chunks * s->context * sizeof *ids);
+        else
+            cli_fail("out of memory");
+    }
+    ingot_ids_free(&ids);
+    ig_buf_fini(&text);
+    return ok;
+}
+
+static bool write_base_head(scorer *s) {
+    int32_t head[3] = {(int32_t)s->context, (int32_t)s->vocabulary, (int32_t)s->n_chunks};
+    size_t n = (size_t)s->n_chunks * s->context;
+    bool ok = fwrite(MAGIC, sizeof MAGIC, 1, s->base) == 1 && fwrite(head, sizeof head, 1, s->base) == 1 &&
+              fwrite(s->tokens, sizeof *s->tokens, n, s->base) == n;
+    if (!ok)
+        cli_fail("%s: %s", s->o->base_file, strerror(errno));
+    return ok;
+}
+
+static bool open_model(scorer *s) {
+    ingot_model_options m;
+    cli_model_options(s->o, &m);
+    /* The base file may ask for another context: it is small, so look at it first. */
+    uint32_t context = s->o->context ? s->o->context : 512;
+    if (s->base && s->o->kl) {
+        int32_t head[3];
+        if (fseek(s->base, sizeof MAGIC, SEEK_SET) == 0 && fread(head, sizeof head, 1, s->base) == 1 && head[0] > 0)
+            context = (uint32_t)head[0];
+        rewind(s->base);
+    }
+    s->context = context;
+    m.context = context;
+    m.outputs = ROWS_PER_STEP;
+    s->model = cli_open_model(s->o, &m);
+    ingot_error error = {0};
+    if (s->model && ingot_session_open(&s->session, s->model, &error))
+        cli_fail_error(&error);
+    return s->session != NULL;
+}
+
+static int32_t bos_of(ingot_model *model) {
+    int32_t *ids = NULL;
+    size_t n = 0;
+    if (ingot_tokenize(model, "", 0, (unsigned)INGOT_ADD_SPECIAL, &ids, &n, NULL))
+        return -1;
+    int32_t bos = n ? ids[0] : -1;
+    ingot_ids_free(&ids);
+    return bos;
+}
+
+static int score_all(scorer *s) {
+    ingot_model_facts facts;
+    ingot_model_describe(s->model, &facts);
+    s->vocabulary = facts.vocabulary;
+    s->bos = bos_of(s->model);
+    s->record_halves = 2 * ((s->vocabulary + 1) / 2) + 4;
+    s->logits = ig_alloc((size_t)ROWS_PER_STEP * s->vocabulary, sizeof *s->logits);
+    s->record = ig_alloc(s->record_halves, sizeof *s->record);
+    if (!s->logits || !s->record)
+        return cli_fail("out of memory");
+    if (!(s->o->kl ? read_base(s) : read_text(s)) || (s->base && !s->o->kl && !write_base_head(s)))
+        return EXIT_FAILED;
+    s->kls = ig_alloc((size_t)s->n_chunks * s->context, sizeof *s->kls);
+    if (!s->kls)
+        return cli_fail("out of memory");
+    double started = 0;
+    for (uint32_t c = 0; c < s->n_chunks; c++) {
+        if (!score_chunk(s, c))
+            return EXIT_FAILED;
+        cli_progress(&started, (double)(c + 1) / s->n_chunks);
+    }
+    print_result(s);
+    return EXIT_OK;
+}
+
+int cmd_perplexity(const cli_options *o) {
+    scorer s = {.o = o};
+    int code = EXIT_FAILED;
+    if (o->kl && !o->base_file) {
+        cli_fail("--kl-divergence needs --kl-divergence-base FILE");
+        return EXIT_USAGE;
+    }
+    if (o->context && o->context < 4) {
+        cli_fail("-c must be at least 4");
+        return EXIT_USAGE;
+    }
+    if (o->base_file && !(s.base = fopen(o->base_file, o->kl ? "rb" : "wb")))
+        return cli_fail("%s: %s", o->base_file, strerror(errno));
+    if (open_model(&s))
+        code = score_all(&s);
+    if (s.base && fclose(s.base) != 0 && !o->kl)
+        code = cli_fail("%s: %s", o->base_file, strerror(errno));
+    if (s.base && code && !o->kl)
+        remove(o->base_file);
+    ingot_session_close(&s.session);
+    ingot_model_close(&s.model);
+    ig_free(s.tokens);
+    ig_free(s.logits);
+    ig_free(s.record);
+    ig_free(s.kls);
+    return code;
+}

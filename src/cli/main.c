@@ -1,0 +1,52 @@
+/* main.c: finds the command and hands over. Every other decision is in the command's file or in the option table. */
+#include "cli/cli.h"
+
+#include <locale.h>
+
+static void usage(FILE *to) {
+    fputs("ingot: runs language models\n\nUsage: ingot COMMAND [ARGUMENTS]\n\nCommands:\n", to);
+    for (int c = 0; c < CMD_COUNT; c++)
+        fprintf(to, "  %-12s %s\n", CLI_COMMANDS[c].name, CLI_COMMANDS[c].summary);
+    fputs("\nEvery command has --help with an example.\n", to);
+}
+
+int main(int argc, char **argv) {
+    setlocale(LC_CTYPE, "");
+    const char *name = argc > 1 ? argv[1] : "--help";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        usage(argc > 1 ? stdout : stderr);
+        return argc > 1 ? EXIT_OK : EXIT_USAGE;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("ingot %s\n", ingot_version());
+        return EXIT_OK;
+    }
+    if (strcmp(name, "--bash-completion") == 0) {
+        cli_completion(stdout);
+        return EXIT_OK;
+    }
+    bool man = strcmp(name, "--man") == 0;
+    if (man && argc == 2) {
+        cli_man_overview(stdout);
+        return EXIT_OK;
+    }
+    for (int c = 0; c < CMD_COUNT; c++) {
+        if (strcmp(man ? argv[2] : name, CLI_COMMANDS[c].name) != 0)
+            continue;
+        if (man) {
+            cli_man(stdout, (cli_command_id)c);
+            return EXIT_OK;
+        }
+        cli_options o = {.predict = -1, .repeats = 5, .bench_prompt = "512", .bench_predict = "128", .bench_depth = "0"};
+        ingot_sampling_defaults(&o.sampling);
+        if (!cli_parse((cli_command_id)c, argc, argv, &o))
+            return EXIT_USAGE;
+        if (o.help) {
+            cli_help(stdout, (cli_command_id)c);
+            return EXIT_OK;
+        }
+        return CLI_COMMANDS[c].run(&o);
+    }
+    cli_fail("unknown command \"%s\"; ingot --help lists the commands", name);
+    return EXIT_USAGE;
+}

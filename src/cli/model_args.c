@@ -1,0 +1,38 @@
+/* model_args.c: options → an open model. */
+#include "cli/cli.h"
+
+static void log_line(void *user, ingot_log_level level, const char *line) {
+    (void)user;
+    static const char *const NAMES[] = {"", "error", "warn", "info", "debug", "trace"};
+    fprintf(stderr, "%s: %s\n", NAMES[level], line);
+}
+
+void cli_model_options(const cli_options *o, ingot_model_options *m) {
+    *m = (ingot_model_options){.device = o->device,
+                               .cpu_isa = o->cpu_isa,
+                               .threads = o->threads,
+                               .pin_threads = o->pin,
+                               .context = o->context,
+                               .batch = o->batch,
+                               .cache_type_k = o->cache_k,
+                               .cache_type_v = o->cache_v,
+                               .rope_freq_base = o->rope_freq_base,
+                               .rope_freq_scale = o->rope_freq_scale,
+                               .rope_scaling = o->rope_scaling,
+                               .log = log_line,
+                               .log_level = o->verbose ? INGOT_LOG_INFO : INGOT_LOG_NONE,
+                               .progress = cli_progress};
+}
+
+ingot_model *cli_open_model(const cli_options *o, const ingot_model_options *m) {
+    ingot_model *model = NULL;
+    ingot_error error = {0};
+    double started = 0;
+    ingot_model_options with = *m;
+    with.progress_user = &started;
+    if (ingot_model_open(&model, o->model, &with, &error)) {
+        cli_fail_error(&error);
+        return NULL;
+    }
+    return model;
+}

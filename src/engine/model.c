@@ -1,0 +1,242 @@
+/* model.c: opening a model: file → checkpoint → vocabulary, template, program, plan, module. Entered by any thread; a model
+ * is immutable afterwards but for the module, which sessions use in turns. */
+#include "engine/engine_int.h"
+
+#include "backend/cpu/cpu.h"
+#include "backend/ref/ref.h"
+
+#define BATCH_DEFAULT 512u
+#define CONTEXT_DEFAULT 8192u
+
+/* The backends of this build, best first. */
+static const ig_backend_fns *const BACKENDS[] = {&ig_backend_cpu, &ig_backend_ref};
+
+static ig_status find_backend(const char *name, const ig_backend_fns **out, ig_err *err) {
+    for (size_t i = 0; i < IG_COUNT(BACKENDS); i++) {
+        if (!name || strcmp(BACKENDS[i]->name, name) == 0) {
+            *out = BACKENDS[i];
+            return IG_OK;
+        }
+    }
+    return ig_fail(err, IG_EUNSUPPORTED, "device \"%s\" is not in this build; known: cpu, ref", name);
+}
+
+static ig_status cache_type(const char *name, ig_dtype *out, ig_err *err) {
+    *out = name ? ig_dtype_from_name(ig_str_of(name)) : IG_DTYPE_F16;
+    if (*out == IG_DTYPE_NONE || !ig_dtype_info(*out)->encode)
+        return ig_fail(err, IG_EARGUMENT, "cache type \"%s\" is unknown; use f32, f16, bf16, q8_0 or q4_0", name);
+    return IG_OK;
+}
+
+ig_status ig_engine_options(const ingot_model_options *in, ingot_model_options *out, ig_dtype *k, ig_dtype *v,
+                            ig_err *err) {
+    *out = in ? *in : (ingot_model_options){0};
+    if (out->batch == 0)
+        out->batch = BATCH_DEFAULT;
+    if (out->outputs == 0)
+        out->outputs = 1;
+    if (out->batch > 65536 || out->context > IG_CONTEXT_MAX || out->threads > 4096)
+        return ig_fail(err, IG_EARGUMENT, "batch (at most 65536), context (at most %u) or threads (at most 4096) too large",
+                       IG_CONTEXT_MAX);
+    out->outputs = IG_MIN(out->outputs, out->batch);
+    IG_TRY(cache_type(out->cache_type_k, k, err));
+    return cache_type(out->cache_type_v, v, err);
+}
+
+static uint32_t context_of(const ig_checkpoint *ckpt, const ingot_model_options *o) {
+    ig_str arch;
+    char key[128];
+    uint64_t trained = 0;
+    const ig_meta *m = ig_checkpoint_meta(ckpt, IG_STR("general.architecture"));
+    if (o->context)
+        return o->context;
+    if (m && ig_meta_str(m, 0, &arch) && arch.n < sizeof key - 32) {
+        memcpy(key, arch.p, arch.n);
+        memcpy(key + arch.n, ".context_length", sizeof ".context_length");
+        const ig_meta *length = ig_checkpoint_meta(ckpt, ig_str_of(key));
+        if (!length || !ig_meta_u64(length, 0, &trained))
+            trained = 0;
+    }
+    return trained && trained < CONTEXT_DEFAULT ? (uint32_t)trained : CONTEXT_DEFAULT;
+}
+
+ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *o, const ig_logger *logger, ig_device **device,
+                         ig_plan **plan, ig_err *err) {
+    const ig_backend_fns *fns = NULL;
+    ig_program *program = NULL;
+    IG_TRY(find_backend(o->device, &fns, err));
+    o->context = context_of(ckpt, o);
+    o->batch = IG_MIN(o->batch, o->context);
+    o->outputs = IG_MIN(o->outputs, o->batch);
+    ig_arch_options arch = {.context_max = o->context,
+                            .rope_freq_base = o->rope_freq_base,
+                            .rope_freq_scale = o->rope_freq_scale,
+                            .rope_scaling = o->rope_scaling,
+                            .logger = logger};
+    IG_TRY(ig_arch_build(&program, ckpt, &arch, err));
+    /* Every checkpoint so far is a read-only file map. */
+    for (uint32_t w = 1; w < program->n_weights; w++)
+        program->weights[w].mapped = program->weights[w].tensor >= 0;
+    ig_device_options options = {.n_threads = o->threads,
+                                 .cpu_isa = o->cpu_isa,
+                                 .pin_threads = o->pin_threads,
+                                 .profile = o->profile,
+                                 .logger = logger,
+                                 .progress = o->progress,
+                                 .progress_user = o->progress_user};
+    ig_status status = ig_device_open(device, fns, &options, err);
+    if (status) {
+        ig_program_destroy(&program);
+        return status;
+    }
+    ig_limits limits = {.tokens_max = o->batch, .outputs_max = o->outputs, .seqs_max = 1, .context_max = o->context};
+    status = ig_plan_create(plan, &program, ig_device_caps(*device), &limits, err);
+    if (status)
+        ig_device_close(device);
+    return status;
+}
+
+static void compile_chat(ingot_model *m) {
+    ig_str source;
+    const ig_meta *meta = ig_checkpoint_meta(m->ckpt, IG_STR("tokenizer.chat_template"));
+    if (!meta || !ig_meta_str(meta, 0, &source))
+        return;
+    /* A broken template must not keep the model from completing text: the error is kept for whoever asks for chat. */
+    if (ig_template_create(&m->chat, source, &m->chat_error))
+        ig_log(&m->logger, IG_LOG_WARN, "event=chat_template_refused reason=\"%s\"", m->chat_error.message);
+}
+
+static ig_status keep_names(ingot_model *m, ig_err *err) {
+    ig_str s = {0};
+    const ig_meta *arch = ig_checkpoint_meta(m->ckpt, IG_STR("general.architecture"));
+    const ig_meta *name = ig_checkpoint_meta(m->ckpt, IG_STR("general.name"));
+    if (!arch || !ig_meta_str(arch, 0, &s))
+        s = (ig_str){0};
+    m->arch = ig_strndup(s.p, s.n);
+    if (!name || !ig_meta_str(name, 0, &s))
+        s = (ig_str){0};
+    m->name = ig_strndup(s.p, s.n);
+    return m->arch && m->name ? IG_OK : ig_fail_memory(err, s.n);
+}
+
+static ig_status open_weights(ingot_model *m, ig_err *err) {
+    IG_TRY(ig_engine_plan(m->ckpt, &m->options, &m->logger, &m->device, &m->plan, err));
+    IG_TRY(ig_module_load(&m->module, m->device, m->plan, err));
+    for (uint32_t g = 0; g < m->plan->n_groups; g++) {
+        if (ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) == 0)
+            return ig_fail(err, IG_EUNSUPPORTED, "device %s cannot keep keys as %s and values as %s for this model; use f16",
+                           ig_device_name(m->device), ig_dtype_info(m->k_dtype)->name, ig_dtype_info(m->v_dtype)->name);
+    }
+    return IG_OK;
+}
+
+static ig_status open_all(ingot_model *m, const char *path, ig_err *err) {
+    ig_checkpoint_options options = {.logger = &m->logger, .header_only = m->options.vocab_only};
+    IG_TRY(ig_checkpoint_open(&m->ckpt, path, &options, err));
+    IG_TRY(keep_names(m, err));
+    ig_status status = ig_mutex_create(&m->turn, err);
+    if (!status) {
+        /* As with the template: a vocabulary of another kind must not keep anyone from evaluating ids. */
+        if (ig_engine_tokenizer(m->ckpt, &m->logger, &m->tokenizer, &m->tokenizer_error)) {
+            ig_log(&m->logger, IG_LOG_WARN, "event=vocabulary_refused reason=\"%s\"", m->tokenizer_error.message);
+            status = m->options.vocab_only || m->tokenizer_error.code == IG_EMEMORY ? ig_engine_need_text(m, err) : IG_OK;
+        }
+    }
+    if (!status) {
+        compile_chat(m);
+        status = m->options.vocab_only ? IG_OK : open_weights(m, err);
+    }
+    if (status)
+        ig_err_prefix(err, "%s", path);
+    return status;
+}
+
+ingot_status ingot_model_open(ingot_model **out, const char *path, const ingot_model_options *options,
+                              ingot_error *error) {
+    ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
+    if (!out || !path)
+        return (ingot_status)ig_fail(err, IG_EARGUMENT, "ingot_model_open needs a path and a place for the model");
+    ingot_model *m = ig_alloc(1, sizeof *m);
+    if (!m)
+        return (ingot_status)ig_fail_memory(err, sizeof *m);
+    ig_status status = ig_engine_options(options, &m->options, &m->k_dtype, &m->v_dtype, err);
+    m->logger = (ig_logger){.level = (ig_log_level)m->options.log_level, .user = m->options.log_user};
+    if (m->options.log)
+        m->logger.write = (void (*)(void *, ig_log_level, const char *))m->options.log;
+    if (!status)
+        status = open_all(m, path, err);
+    if (status) {
+        ingot_model_close(&m);
+        return (ingot_status)status;
+    }
+    *out = m;
+    return INGOT_OK;
+}
+
+void ingot_model_close(ingot_model **model) {
+    if (!model || !*model)
+        return;
+    ingot_model *m = *model;
+    ig_module_unload(&m->module);
+    ig_plan_destroy(&m->plan);
+    ig_device_close(&m->device);
+    ig_template_destroy(&m->chat);
+    ig_tokenizer_destroy(&m->tokenizer);
+    ig_checkpoint_close(&m->ckpt);
+    ig_mutex_destroy(&m->turn);
+    ig_free(m->arch);
+    ig_free(m->name);
+    ig_free(m);
+    *model = NULL;
+}
+
+void ingot_model_describe(const ingot_model *m, ingot_model_facts *facts) {
+    *facts = (ingot_model_facts){.architecture = m->arch,
+                                 .name = m->name,
+                                 .format = ig_checkpoint_format(m->ckpt),
+                                 .device = "none",
+                                 .vocabulary = m->tokenizer ? ig_tokenizer_size(m->tokenizer) : 0,
+                                 .context = m->options.context,
+                                 .batch = m->options.batch,
+                                 .file_bytes = ig_checkpoint_file_bytes(m->ckpt),
+                                 .has_chat_template = m->chat != NULL};
+    if (!m->plan)
+        return;
+    const ig_model_facts *f = &m->plan->program->facts;
+    facts->device = ig_device_name(m->device);
+    facts->layers = f->n_layers;
+    facts->width = f->n_embd;
+    facts->vocabulary = f->n_vocab;
+    facts->heads = f->n_heads;
+    facts->kv_heads = f->n_kv_heads;
+    facts->context_trained = f->n_context_train;
+    facts->parameters = f->n_params;
+    facts->weight_bytes = m->plan->weight_bytes;
+    facts->step_bytes = m->plan->weight_step_bytes;
+    facts->token_ops = m->plan->ops_per_token;
+    facts->threads = m->options.threads ? m->options.threads : ig_core_count();
+    for (uint32_t g = 0; g < m->plan->n_groups; g++)
+        facts->kv_token_bytes += ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) / IG_PAGE_TOKENS;
+}
+
+ingot_status ingot_model_roof(ingot_model *model, ingot_roof *roof, ingot_error *error) {
+    ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
+    if (!model->device)
+        return (ingot_status)ig_fail(err, IG_EARGUMENT, "the model was opened without a device (vocab_only)");
+    ig_mutex_lock(model->turn);
+    ig_status status = ig_device_roof(model->device, &roof->read_bytes_per_second, &roof->dot_ops_per_second, err);
+    ig_mutex_unlock(model->turn);
+    return (ingot_status)status;
+}
+
+const char *ingot_architecture(size_t i) {
+    return ig_arch_name(i);
+}
+
+const char *ingot_version(void) {
+    return "0.1.0";
+}
+
+const char *ingot_status_name(ingot_status status) {
+    return ig_status_name((ig_status)status);
+}

@@ -1,0 +1,111 @@
+/* sampler_int.h: the sampler object and the table row a sampler is. Internal to the room. */
+#ifndef IG_SAMPLE_SAMPLER_INT_H
+#define IG_SAMPLE_SAMPLER_INT_H
+
+#include "sample/candidates.h"
+
+typedef struct ig_sampler_row ig_sampler_row;
+
+/* Rows that users cannot name: they end a chain. */
+enum { IG_ROW_MIROSTAT_1 = IG_SAMPLER_COUNT, IG_ROW_MIROSTAT_2, IG_ROW_RANDOM, IG_ROW_COUNT };
+
+/* Random streams are stages of the chain; the final draw has a number no stage has. */
+#define IG_STREAM_DRAW 0xFFFFFFFFu
+
+/* Everything in one allocation: this struct, then the arrays in the order of layout() in sampler.c.
+ */
+struct ig_sampler {
+    ig_sample_params p; /* arrays are the sampler's own copies or NULL */
+    uint32_t n_vocab;
+    size_t bytes; /* of the allocation */
+    ig_sample_scratch *scratch;
+    bool owns_scratch;
+    const ig_sampler_row *stage[IG_SAMPLERS_MAX]; /* only those that do something */
+    uint32_t n_stages;
+    const ig_sampler_row *drawer;
+
+    uint64_t n_draws; /* position in every random stream */
+
+    /* The last history_n accepted tokens, a ring. */
+    int32_t *history; /* [history_cap] */
+    uint32_t history_cap, history_n, history_at;
+
+    uint32_t penalty_window, dry_window; /* 0 = off */
+    ig_token_counts penalty_count;          /* token → occurrences in the penalty window */
+    ig_token_counts dry_repeat; /* token → longest repeat it would continue; filled per draw */
+    int32_t *dry_recent;     /* [dry_window] newest first */
+    uint32_t *dry_match;     /* [dry_window] Z values */
+    ig_logit_bias *bias;     /* [p.n_logit_bias] */
+    ig_token_run *breaker;   /* [p.n_dry_breakers], ordered by first token */
+    int32_t *breaker_ids;    /* [n_breaker_ids] */
+    size_t n_breaker_ids;
+    uint32_t dry_exponent_max;
+
+    double mirostat_mu;
+    double adaptive_sum, adaptive_weight;
+
+    ig_candidate *probs; /* [p.n_probs] of the last draw, best first */
+    uint32_t n_probs;
+};
+
+struct ig_sampler_row {
+    const char *name;
+    const char *aliases; /* further names, space after each */
+    char letter;         /* 0 = users cannot name it */
+    bool edits;          /* changes logits and needs no maximum */
+    bool keeps_best;     /* never removes the most probable candidate */
+    bool (*is_off)(const ig_sample_params *p);
+    void (*apply)(ig_sampler *s, ig_candidates *c, uint32_t stream);
+    ig_pick (*draw)(ig_sampler *s,
+                    ig_candidates *c);         /* for rows that end a chain, instead of apply */
+    void (*accept)(ig_sampler *s, int32_t id); /* before the token enters the history */
+    void (*reset)(ig_sampler *s);
+};
+
+extern const ig_sampler_row ig_sampler_rows[IG_ROW_COUNT];
+
+IG_MUST_USE ig_status ig_sample_params_check(const ig_sample_params *p, uint32_t n_vocab,
+                                             ig_err *err);
+/* Look-back of a parameter that counts tokens: -1 is the context. */
+uint32_t ig_sample_window(const ig_sample_params *p, int32_t last_n);
+
+/* The token accepted i tokens ago, 0 = the newest; i < history_n. */
+IG_INLINE int32_t ig_sampler_recent(const ig_sampler *s, uint32_t i) {
+    uint32_t at = s->history_at + s->history_cap - 1 - i;
+    return s->history[at >= s->history_cap ? at - s->history_cap : at];
+}
+/* The random number of this draw for a stage. */
+double ig_sampler_uniform(const ig_sampler *s, uint32_t stream);
+
+/* The rows' functions, one file each. */
+bool ig_penalties_off(const ig_sample_params *p);
+void ig_penalties_apply(ig_sampler *s, ig_candidates *c, uint32_t stream);
+void ig_penalties_accept(ig_sampler *s, int32_t id);
+void ig_penalties_reset(ig_sampler *s);
+bool ig_dry_off(const ig_sample_params *p);
+void ig_dry_apply(ig_sampler *s, ig_candidates *c, uint32_t stream);
+void ig_dry_reset(ig_sampler *s);
+bool ig_top_n_sigma_off(const ig_sample_params *p);
+void ig_top_n_sigma_apply(ig_sampler *s, ig_candidates *c, uint32_t stream);
+bool ig_top_k_off(const ig_sample_params *p);
+void ig_top_k_apply(ig_sampler *s, ig_candidates *c, uint32_t stream);
+bool ig_typical_off(const ig_sample_params *p);
+void ig_typical_apply(ig_sampler *s, ig_candidates *c, uint32_t stream);
+bool ig_top_p_off(const ig_sample_params *p);
+void ig_top_p_apply(ig_sampler *s, ig_candidates *c, uint32_t stream);
+bool ig_min_p_off(const ig_sample_params *p);
+void ig_min_p_apply(ig_sampler *s, ig_candidates *c, uint32_t stream);
+bool ig_xtc_off(const ig_sample_params *p);
+void ig_xtc_apply(ig_sampler *s, ig_candidates *c, uint32_t stream);
+bool ig_temperature_off(const ig_sample_params *p);
+bool ig_temperature_greedy(const ig_sample_params *p);
+void ig_temperature_apply(ig_sampler *s, ig_candidates *c, uint32_t stream);
+bool ig_adaptive_p_off(const ig_sample_params *p);
+ig_pick ig_adaptive_p_draw(ig_sampler *s, ig_candidates *c);
+void ig_adaptive_p_reset(ig_sampler *s);
+ig_pick ig_mirostat_1_draw(ig_sampler *s, ig_candidates *c);
+ig_pick ig_mirostat_2_draw(ig_sampler *s, ig_candidates *c);
+void ig_mirostat_reset(ig_sampler *s);
+ig_pick ig_random_draw(ig_sampler *s, ig_candidates *c);
+
+#endif
