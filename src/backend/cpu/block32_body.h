@@ -136,68 +136,63 @@ static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row
     }
 }
 
-/* The same arithmetic in the same order as the pair kernel. a0..a5 are columns 0..5 (or fewer: IG_HALF), b0..b5 the rest. */
-IG_INLINE void KF(panel)(const ig_panel *p, uint32_t n, const uint8_t *x, float *sums, const int nr) {
+/* The same arithmetic in the same order as the pair kernel. */
+IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x, float *sums_a,
+                         float *sums_b, const int nr) {
 #define X(c) vf fa##c = vf_zero(), fb##c = vf_zero();
     IG_EACH6(X)
 #undef X
-#define A(c) fa##c = vf_load(sums + c * IG_LANES);
-#define B(c) fb##c = vf_load(sums + (c + IG_HALF) * IG_LANES);
-    IG_COLUMNS_A(A)
-    IG_COLUMNS_B(B)
-#undef A
-#undef B
-    for (uint32_t b = 0; b < n; b++) {
+#define X(c)                                   \
+    fa##c = vf_load(sums_a + c * IG_LANES);    \
+    fb##c = vf_load(sums_b + c * IG_LANES);
+    IG_COLUMNS(X)
+#undef X
+    for (uint32_t i = 0; i < n; i++) {
         const uint8_t *const xn = x + IG_Q8_NEGSUM * 4 * nr, *const xs = x + IG_Q8_SCALE * 4 * nr;
         const uint8_t *const xm = x + IG_Q8_XSUM * 4 * nr;
 #define X(c) vi ia##c = vi_zero(), ib##c = ia##c;
         IG_EACH6(X)
 #undef X
-#define A(c) ia##c = KF(start)(vi_bcast(xn + 4 * c));
-#define B(c) ib##c = KF(start)(vi_bcast(xn + 4 * (c + IG_HALF)));
-        if (CF(offset_shift) >= 0) {
-            IG_COLUMNS_A(A)
-            IG_COLUMNS_B(B)
-        }
-#undef A
-#undef B
-#define A(c) ia##c = KF(dot)(ia##c, q, vi_bcast(xw + 4 * c));
-#define B(c) ib##c = KF(dot)(ib##c, q, vi_bcast(xw + 4 * (c + IG_HALF)));
-#define WORD(w)                                             \
-    {                                                       \
-        const vi q = vi_load(p->words[8 * b + (w)]);        \
-        const uint8_t *const xw = x + (w) * 4 * nr;         \
-        IG_COLUMNS_A(A)                                     \
-        IG_COLUMNS_B(B)                                     \
+#define X(c) ia##c = ib##c = KF(start)(vi_bcast(xn + 4 * c));
+        if (CF(offset_shift) >= 0)
+            IG_COLUMNS(X)
+#undef X
+#define X(c)                                      \
+    const vi xc = vi_bcast(xw + 4 * c);           \
+    ia##c = KF(dot)(ia##c, qa, xc);               \
+    ib##c = KF(dot)(ib##c, qb, xc);
+#define WORD(w)                                                                            \
+    {                                                                                      \
+        const vi qa = vi_load(a->words[8 * i + (w)]), qb = vi_load(b->words[8 * i + (w)]); \
+        const uint8_t *const xw = x + (w) * 4 * nr;                                        \
+        IG_COLUMNS(X)                                                                      \
     }
         WORD(0) WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
 #undef WORD
-#undef A
-#undef B
-        const vf d = vf_load(p->scale[b]);
-#define A(c) fa##c = vf_fma(vi_to_f32(ia##c), vf_mul(d, vf_bcast(xs + 4 * c)), fa##c);
-#define B(c) fb##c = vf_fma(vi_to_f32(ib##c), vf_mul(d, vf_bcast(xs + 4 * (c + IG_HALF))), fb##c);
-        IG_COLUMNS_A(A)
-        IG_COLUMNS_B(B)
-#undef A
-#undef B
+#undef X
+        const vf da = vf_load(a->scale[i]), db = vf_load(b->scale[i]);
+#define X(c)                                                    \
+    const vf s = vf_bcast(xs + 4 * c);                          \
+    fa##c = vf_fma(vi_to_f32(ia##c), vf_mul(da, s), fa##c);     \
+    fb##c = vf_fma(vi_to_f32(ib##c), vf_mul(db, s), fb##c);
+        IG_COLUMNS(X)
+#undef X
         if (CF(min)) {
-            const vf m = vf_load(p->least[b]);
-#define A(c) fa##c = vf_fma(m, vf_bcast(xm + 4 * c), fa##c);
-#define B(c) fb##c = vf_fma(m, vf_bcast(xm + 4 * (c + IG_HALF)), fb##c);
-            IG_COLUMNS_A(A)
-            IG_COLUMNS_B(B)
-#undef A
-#undef B
+            const vf ma = vf_load(a->least[i]), mb = vf_load(b->least[i]);
+#define X(c)                                \
+    const vf s = vf_bcast(xm + 4 * c);      \
+    fa##c = vf_fma(ma, s, fa##c);           \
+    fb##c = vf_fma(mb, s, fb##c);
+            IG_COLUMNS(X)
+#undef X
         }
         x += IG_Q8_DWORDS * 4 * nr;
     }
-#define A(c) vf_store(sums + c * IG_LANES, fa##c);
-#define B(c) vf_store(sums + (c + IG_HALF) * IG_LANES, fb##c);
-    IG_COLUMNS_A(A)
-    IG_COLUMNS_B(B)
-#undef A
-#undef B
+#define X(c)                                   \
+    vf_store(sums_a + c * IG_LANES, fa##c);    \
+    vf_store(sums_b + c * IG_LANES, fb##c);
+    IG_COLUMNS(X)
+#undef X
 }
 
 IG_MATMUL_INTEGER(CODEC, IG_ACT_FORM_Q8, CF(dtype), 8, CF(quant_bytes) + CF(scale_bytes), IG_Q8_DWORDS)

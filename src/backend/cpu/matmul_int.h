@@ -91,16 +91,11 @@ size_t ig_act_group_bytes(ig_act_format form, uint32_t cols, uint32_t nr);
 #define IG_CAT2_(a, b) a##_##b
 #define IG_CAT2(a, b) IG_CAT2_(a, b)
 
-/* Width of a column group per ISA: the most columns whose accumulators stay in registers. Integer kernels keep two
- * vectors of rows for up to half a group, one vector for more (see matmul_walk.h). */
-#define IG_HALF_avx512 6
-#define IG_HALF_avx2 2
-#define IG_HALF_neon 4
-#define IG_HALF_scalar 2
-#define IG_GROUP_avx512 12
-#define IG_GROUP_avx2 4
-#define IG_GROUP_neon 8
-#define IG_GROUP_scalar 4
+/* Width of a column group per ISA: the most columns whose accumulators, with two vectors of rows, stay in registers. */
+#define IG_GROUP_avx512 6
+#define IG_GROUP_avx2 2
+#define IG_GROUP_neon 4
+#define IG_GROUP_scalar 2
 #define IG_FLOAT_GROUP_avx512 6
 #define IG_FLOAT_GROUP_avx2 6
 #define IG_FLOAT_GROUP_neon 6

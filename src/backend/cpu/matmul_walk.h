@@ -6,7 +6,6 @@
 #include "backend/cpu/matmul_int.h"
 
 #define IG_GROUP IG_CAT2(IG_GROUP, IG_ISA)
-#define IG_HALF IG_CAT2(IG_HALF, IG_ISA) /* of a group */
 #define IG_FLOAT_GROUP IG_CAT2(IG_FLOAT_GROUP, IG_ISA)
 /* How far ahead of the stream of weights a kernel prefetches. */
 #ifndef IG_AHEAD_BYTES
@@ -38,21 +37,6 @@
             X(5)             \
         }                    \
     }
-
-/* Columns of a panel kernel (nr > IG_HALF): the first half of a group, the rest. */
-#define IG_COLUMN_IF(X, c, n) \
-    if (c < n) {              \
-        X(c)                  \
-    }
-#define IG_COLUMNS_N(X, n) \
-    IG_COLUMN_IF(X, 0, n)  \
-    IG_COLUMN_IF(X, 1, n)  \
-    IG_COLUMN_IF(X, 2, n)  \
-    IG_COLUMN_IF(X, 3, n)  \
-    IG_COLUMN_IF(X, 4, n)  \
-    IG_COLUMN_IF(X, 5, n)
-#define IG_COLUMNS_A(X) IG_COLUMNS_N(X, IG_HALF)
-#define IG_COLUMNS_B(X) IG_COLUMNS_N(X, nr - IG_HALF)
 
 /* Between sub-blocks: lines that both use are loaded again. Without it the compilers keep eight of them on the stack. */
 #define IG_FORGET_LOADS() __asm__ volatile("" ::: "memory")
@@ -99,7 +83,7 @@ typedef struct ig_pair_args {
 typedef void (*ig_pair_fn)(const ig_pair_args *args, const uint8_t *x);
 
 /* One group of few columns against all vectors of rows. */
-static inline void walk_pairs(const ig_walk *w, ig_pair_fn fn, uint32_t group) {
+static inline void walk_pairs(const ig_walk *w, ig_pair_fn fn) {
     float nowhere[IG_LANES]; /* the second vector of an odd last one */
     ig_pair_args a = {.n_blocks = w->n_blocks, .out_stride = w->out_stride};
     for (uint32_t v = 0; v < w->n_vectors; v += 2) {
@@ -110,14 +94,14 @@ static inline void walk_pairs(const ig_walk *w, ig_pair_fn fn, uint32_t group) {
         a.ra = v % IG_PER_TILE * IG_LANES;
         a.rb = second % IG_PER_TILE * IG_LANES;
         a.ahead_next = ((ptrdiff_t)((v + 2) / IG_PER_TILE - v / IG_PER_TILE) - 1) * (ptrdiff_t)w->tile_bytes;
-        a.out_a = w->out + (size_t)group * IG_GROUP * w->out_stride + v * IG_LANES;
+        a.out_a = w->out + v * IG_LANES;
         a.out_b = both ? a.out_a + IG_LANES : nowhere;
         a.out_stride_b = both ? w->out_stride : 0;
-        fn(&a, w->acts + group * w->group_bytes);
+        fn(&a, w->acts);
     }
 }
 
-/* ---- many columns: one vector of rows, 256 inputs at a time, unpacked once for all columns ----------------------- */
+/* ---- many columns: 256 inputs of two vectors of rows at a time, unpacked once for all columns ---------------------- */
 
 /* 256 inputs of one vector of rows as the dot products take them, scales as floats. Lives in L1. */
 typedef struct ig_panel {
@@ -139,30 +123,35 @@ typedef struct ig_panel_fns {
     uint32_t act_bytes;   /* of a block and one column */
     /* n blocks of the tile from block b on, lanes from row on. */
     void (*unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row, ig_panel *panel);
-    /* sums[c][lane] += panel times nr columns of activations; n blocks. */
-    void (*multiply[IG_GROUP])(const ig_panel *panel, uint32_t n, const uint8_t *x, float *sums);
+    /* sums_a[c][lane] += panel a times nr columns of activations, and b likewise; n blocks. */
+    void (*multiply[IG_GROUP])(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x, float *sums_a,
+                               float *sums_b);
 } ig_panel_fns;
 
 /* Vectors [v0, v1) times groups [g0, g1); the last group has `last` columns, the others IG_GROUP. */
 static inline void panel_pass(const ig_walk *w, const ig_panel_fns *fns, uint32_t v0, uint32_t v1, uint32_t g0, uint32_t g1,
                               uint32_t last) {
     float sums[IG_PASS_VECTORS][IG_PASS_COLUMNS][IG_LANES] IG_ALIGNED(64);
-    ig_panel panel;
+    ig_panel panels[2];
     const uint32_t n_cols = (g1 - g0 - 1) * IG_GROUP + last;
     for (uint32_t v = v0; v < v1; v++)
         memset(sums[v - v0], 0, n_cols * sizeof sums[0][0]);
     for (uint32_t b = 0; b < w->n_blocks; b += fns->blocks) {
         const uint32_t n = IG_MIN(fns->blocks, w->n_blocks - b);
-        for (uint32_t v = v0; v < v1; v++) {
-            const uint8_t *const tile = w->tiles + v / IG_PER_TILE * w->tile_bytes;
-            const uint8_t *const next = tile + w->tile_bytes + b * (size_t)fns->block_bytes;
-            for (uint32_t i = 0; i < fns->block_bytes * n; i += IG_LINE)
-                IG_AHEAD(next + i);
-            fns->unpack(tile, b, n, v % IG_PER_TILE * IG_LANES, &panel);
+        for (uint32_t v = v0; v < v1; v += 2) { /* an odd last one gets a second whose sums nobody reads */
+            for (uint32_t i = 0; i < 2; i++) {
+                const uint32_t u = IG_MIN(v + i, v1 - 1);
+                const uint8_t *const tile = w->tiles + u / IG_PER_TILE * w->tile_bytes;
+                const uint8_t *const later = tile + 2 * w->tile_bytes + b * (size_t)fns->block_bytes;
+                for (uint32_t line = 0; line < fns->block_bytes * n; line += IG_LINE)
+                    IG_AHEAD(later + line);
+                fns->unpack(tile, b, n, u % IG_PER_TILE * IG_LANES, &panels[i]);
+            }
             for (uint32_t g = g0; g < g1; g++) {
                 const uint32_t nr = g + 1 < g1 ? IG_GROUP : last;
-                fns->multiply[nr - 1](&panel, n, w->acts + g * w->group_bytes + (size_t)b * fns->act_bytes * nr,
-                                      sums[v - v0][(g - g0) * IG_GROUP]);
+                fns->multiply[nr - 1](&panels[0], &panels[1], n,
+                                      w->acts + g * w->group_bytes + (size_t)b * fns->act_bytes * nr,
+                                      sums[v - v0][(g - g0) * IG_GROUP], sums[v - v0 + 1][(g - g0) * IG_GROUP]);
             }
         }
     }
@@ -172,18 +161,20 @@ static inline void panel_pass(const ig_walk *w, const ig_panel_fns *fns, uint32_
                    sizeof sums[0][0]);
 }
 
-/* The whole product of an integer type: groups of more than IG_HALF columns in passes of about equal width, then the rest. */
+/* The whole product of an integer type; many columns in passes of about equal width. */
 static inline void walk_integer(const ig_walk *w, const ig_pair_fn *pairs, const ig_panel_fns *panels, uint32_t n_cols) {
-    const uint32_t full = n_cols / IG_GROUP, tail = n_cols % IG_GROUP, n_groups = full + (tail > IG_HALF);
-    const uint32_t last = tail > IG_HALF ? tail : IG_GROUP;
-    const uint32_t per_pass = n_groups ? (uint32_t)ig_div_up(n_groups, ig_div_up(n_groups, IG_PASS_GROUPS)) : 0;
+    const uint32_t n_groups = (uint32_t)ig_div_up(n_cols, IG_GROUP);
+    if (n_groups == 1) {
+        walk_pairs(w, pairs[n_cols - 1]);
+        return;
+    }
+    const uint32_t per_pass = (uint32_t)ig_div_up(n_groups, ig_div_up(n_groups, IG_PASS_GROUPS));
     for (uint32_t g = 0; g < n_groups; g += per_pass) {
         const uint32_t end = IG_MIN(g + per_pass, n_groups);
+        const uint32_t last = end == n_groups ? n_cols - (n_groups - 1) * IG_GROUP : IG_GROUP;
         for (uint32_t v = 0; v < w->n_vectors; v += IG_PASS_VECTORS)
-            panel_pass(w, panels, v, IG_MIN(v + IG_PASS_VECTORS, w->n_vectors), g, end, end == n_groups ? last : IG_GROUP);
+            panel_pass(w, panels, v, IG_MIN(v + IG_PASS_VECTORS, w->n_vectors), g, end, last);
     }
-    if (tail && tail <= IG_HALF)
-        walk_pairs(w, pairs[tail - 1], full);
 }
 
 /* IG_ROW_VECTORS vectors of rows of a float type. */
@@ -235,25 +226,21 @@ static inline void walk_quads(const ig_walk *w, const ig_quad_fn *fns, ig_dtype 
     static void IG_CAT3(codec, quad##nr, IG_ISA)(const ig_quad_args *args, const uint8_t *x) {   \
         IG_CAT3(codec, quad, IG_ISA)(args, x, nr);                                               \
     }
-#define IG_PANEL_FN(codec, nr)                                                                                    \
-    static void IG_CAT3(codec, panel##nr, IG_ISA)(const ig_panel *p, uint32_t n, const uint8_t *x, float *sums) { \
-        IG_CAT3(codec, panel, IG_ISA)(p, n, x, sums, nr);                                                         \
+#define IG_PANEL_FN(codec, nr)                                                                                     \
+    static void IG_CAT3(codec, panel##nr, IG_ISA)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x, \
+                                                  float *sums_a, float *sums_b) {                                  \
+        IG_CAT3(codec, panel, IG_ISA)(a, b, n, x, sums_a, sums_b, nr);                                             \
     }
 #define IG_PAIR_NAME(codec, nr) IG_CAT3(codec, pair##nr, IG_ISA),
 #define IG_QUAD_NAME(codec, nr) IG_CAT3(codec, quad##nr, IG_ISA),
-#define IG_PANEL_NAME(codec, nr) [(nr)-1] = IG_CAT3(codec, panel##nr, IG_ISA),
+#define IG_PANEL_NAME(codec, nr) IG_CAT3(codec, panel##nr, IG_ISA),
 
-/* X for the column counts of pair, panel and quad kernels, by half a group (2, 4, 6) and by float group. */
-#define IG_LOW_2(X, codec) X(codec, 1) X(codec, 2)
-#define IG_LOW_4(X, codec) IG_LOW_2(X, codec) X(codec, 3) X(codec, 4)
-#define IG_LOW_6(X, codec) IG_LOW_4(X, codec) X(codec, 5) X(codec, 6)
-#define IG_HIGH_2(X, codec) X(codec, 3) X(codec, 4)
-#define IG_HIGH_4(X, codec) X(codec, 5) X(codec, 6) X(codec, 7) X(codec, 8)
-#define IG_HIGH_6(X, codec) X(codec, 7) X(codec, 8) X(codec, 9) X(codec, 10) X(codec, 11) X(codec, 12)
-#define IG_LOW__(n, X, codec) IG_LOW_##n(X, codec)
-#define IG_LOW_(n, X, codec) IG_LOW__(n, X, codec)
-#define IG_HIGH__(n, X, codec) IG_HIGH_##n(X, codec)
-#define IG_HIGH_(n, X, codec) IG_HIGH__(n, X, codec)
+/* X for each number of columns of a group. */
+#define IG_EACH_2(X, codec) X(codec, 1) X(codec, 2)
+#define IG_EACH_4(X, codec) IG_EACH_2(X, codec) X(codec, 3) X(codec, 4)
+#define IG_EACH_6(X, codec) IG_EACH_4(X, codec) X(codec, 5) X(codec, 6)
+#define IG_EACH_N_(n, X, codec) IG_EACH_##n(X, codec)
+#define IG_EACH_N(n, X, codec) IG_EACH_N_(n, X, codec)
 
 #define IG_MULTIPLY_HEAD(codec)                                                                                     \
     void IG_CAT3(ig_multiply, codec, IG_ISA)(const void *packed, uint32_t rows, uint32_t cols, uint32_t tile0,      \
@@ -264,24 +251,24 @@ static inline void walk_quads(const ig_walk *w, const ig_quad_fn *fns, ig_dtype 
                                              size_t out_stride)
 
 #define IG_MATMUL_INTEGER(codec, form, dtype_, blocks_, block_bytes_, act_dwords)                                   \
-    IG_LOW_(IG_HALF, IG_PAIR_FN, codec)                                                                             \
-    IG_HIGH_(IG_HALF, IG_PANEL_FN, codec)                                                                           \
+    IG_EACH_N(IG_GROUP, IG_PAIR_FN, codec)                                                                             \
+    IG_EACH_N(IG_GROUP, IG_PANEL_FN, codec)                                                                           \
     IG_MULTIPLY_HEAD(codec) {                                                                                       \
-        static const ig_pair_fn PAIRS[] = {IG_LOW_(IG_HALF, IG_PAIR_NAME, codec)};                                  \
+        static const ig_pair_fn PAIRS[] = {IG_EACH_N(IG_GROUP, IG_PAIR_NAME, codec)};                                  \
         static const ig_panel_fns PANELS = {.blocks = (blocks_),                                                    \
                                             .block_bytes = (block_bytes_),                                          \
                                             .act_bytes = 4 * (act_dwords),                                          \
                                             .unpack = IG_CAT3(codec, unpack, IG_ISA),                               \
-                                            .multiply = {IG_HIGH_(IG_HALF, IG_PANEL_NAME, codec)}};                 \
+                                            .multiply = {IG_EACH_N(IG_GROUP, IG_PANEL_NAME, codec)}};                 \
         const ig_walk w = walk_of((ig_dtype)(dtype_), form, IG_GROUP, packed, cols, tile0, tile1, acts, out, out_stride); \
         (void)rows;                                                                                                 \
         walk_integer(&w, PAIRS, &PANELS, n_cols);                                                                   \
     }
 
 #define IG_MATMUL_FLOAT(codec, form, dtype_)                                                                        \
-    IG_LOW_(IG_FLOAT_GROUP, IG_QUAD_FN, codec)                                                                      \
+    IG_EACH_N(IG_FLOAT_GROUP, IG_QUAD_FN, codec)                                                                      \
     IG_MULTIPLY_HEAD(codec) {                                                                                       \
-        static const ig_quad_fn QUADS[] = {IG_LOW_(IG_FLOAT_GROUP, IG_QUAD_NAME, codec)};                           \
+        static const ig_quad_fn QUADS[] = {IG_EACH_N(IG_FLOAT_GROUP, IG_QUAD_NAME, codec)};                           \
         const ig_walk w = walk_of((ig_dtype)(dtype_), (ig_act_format)(form), IG_FLOAT_GROUP, packed, cols, tile0,   \
                                   tile1, acts, out, out_stride);                                                    \
         (void)rows;                                                                                                 \

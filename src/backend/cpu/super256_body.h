@@ -184,8 +184,9 @@ static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row
         vf_store(p->least[0], vf_mul(CF(least)(s, row), vf_bcast(&unit)));
 }
 
-/* The same arithmetic in the same order as the pair kernel. a0..a5 are columns 0..5 (or fewer: IG_HALF), b0..b5 the rest. */
-IG_INLINE void KF(panel)(const ig_panel *p, uint32_t n, const uint8_t *x, float *sums, const int nr) {
+/* The same arithmetic in the same order as the pair kernel. */
+IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x, float *sums_a,
+                         float *sums_b, const int nr) {
     (void)n;
 #define X(c) vf ta##c = vf_zero(), tb##c = vf_zero();
     IG_EACH6(X)
@@ -195,19 +196,19 @@ IG_INLINE void KF(panel)(const ig_panel *p, uint32_t n, const uint8_t *x, float 
         IG_EACH6(X)
 #undef X
         for (int j = 0; j < CF(mins); j++) {
-            const vi m = vi_load(p->least_pair[j]);
-            const uint8_t *const xw = x + ((CF(mins) == 4 ? IG_Q8K_PAIR32 : IG_Q8K_PAIR16) + j) * 4 * nr;
-#define A(c) ja##c = vi_dot16(ja##c, m, vi_bcast(xw + 4 * c));
-#define B(c) jb##c = vi_dot16(jb##c, m, vi_bcast(xw + 4 * (c + IG_HALF)));
-            IG_COLUMNS_A(A)
-            IG_COLUMNS_B(B)
-#undef A
-#undef B
+            const vi ma = vi_load(a->least_pair[j]), mb = vi_load(b->least_pair[j]);
+            const uint8_t *const xm = x + ((CF(mins) == 4 ? IG_Q8K_PAIR32 : IG_Q8K_PAIR16) + j) * 4 * nr;
+#define X(c)                                \
+    const vi m = vi_bcast(xm + 4 * c);      \
+    ja##c = vi_dot16(ja##c, ma, m);         \
+    jb##c = vi_dot16(jb##c, mb, m);
+            IG_COLUMNS(X)
+#undef X
         }
-        const vf least = vf_load(p->least[0]);
-#define X(c)                                     \
-    ta##c = vf_mul(vi_to_f32(ja##c), least);     \
-    tb##c = vf_mul(vi_to_f32(jb##c), least);
+        const vf na = vf_load(a->least[0]), nn = vf_load(b->least[0]);
+#define X(c)                                  \
+    ta##c = vf_mul(vi_to_f32(ja##c), na);     \
+    tb##c = vf_mul(vi_to_f32(jb##c), nn);
         IG_EACH6(X)
 #undef X
     }
@@ -218,44 +219,39 @@ IG_INLINE void KF(panel)(const ig_panel *p, uint32_t n, const uint8_t *x, float 
 #define X(c) vi ia##c = vi_zero(), ib##c = ia##c;
         IG_EACH6(X)
 #undef X
-#define A(c) ia##c = KF(start)(xn + 4 * c, nr);
-#define B(c) ib##c = KF(start)(xn + 4 * (c + IG_HALF), nr);
-        if (CF(offset_shift) >= 0) {
-            IG_COLUMNS_A(A)
-            IG_COLUMNS_B(B)
-        }
-#undef A
-#undef B
-#define A(c) ia##c = KF(dot)(ia##c, q, vi_bcast(xw + 4 * c));
-#define B(c) ib##c = KF(dot)(ib##c, q, vi_bcast(xw + 4 * (c + IG_HALF)));
-#define WORD(w)                                                     \
-    if (w < CF(words)) {                                            \
-        const vi q = vi_load(p->words[sub * CF(words) + (w)]);      \
-        IG_COLUMNS_A(A)                                             \
-        IG_COLUMNS_B(B)                                             \
-        xw += 4 * nr;                                               \
+#define X(c) ia##c = ib##c = KF(start)(xn + 4 * c, nr);
+        if (CF(offset_shift) >= 0)
+            IG_COLUMNS(X)
+#undef X
+#define X(c)                                \
+    const vi xc = vi_bcast(xw + 4 * c);     \
+    ia##c = KF(dot)(ia##c, qa, xc);         \
+    ib##c = KF(dot)(ib##c, qb, xc);
+#define WORD(w)                                                       \
+    if (w < CF(words)) {                                              \
+        const vi qa = vi_load(a->words[sub * CF(words) + (w)]);       \
+        const vi qb = vi_load(b->words[sub * CF(words) + (w)]);       \
+        IG_COLUMNS(X)                                                 \
+        xw += 4 * nr;                                                 \
     }
         WORD(0) WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
 #undef WORD
-#undef A
-#undef B
-        const vf u = vf_load(p->scale[sub]);
-#define A(c) ta##c = vf_fma(vi_to_f32(vi_shl32_by(ia##c, vi_bcast(xs + 4 * c))), u, ta##c);
-#define B(c) tb##c = vf_fma(vi_to_f32(vi_shl32_by(ib##c, vi_bcast(xs + 4 * (c + IG_HALF)))), u, tb##c);
-        IG_COLUMNS_A(A)
-        IG_COLUMNS_B(B)
-#undef A
-#undef B
+#undef X
+        const vf ua = vf_load(a->scale[sub]), ub = vf_load(b->scale[sub]);
+#define X(c)                                                              \
+    const vi shift = vi_bcast(xs + 4 * c);                                \
+    ta##c = vf_fma(vi_to_f32(vi_shl32_by(ia##c, shift)), ua, ta##c);      \
+    tb##c = vf_fma(vi_to_f32(vi_shl32_by(ib##c, shift)), ub, tb##c);
+        IG_COLUMNS(X)
+#undef X
     }
     const uint8_t *const xf = x + IG_Q8K_SCALE * 4 * nr;
-#define A(c) vf_store(sums + c * IG_LANES, vf_fma(ta##c, vf_bcast(xf + 4 * c), vf_load(sums + c * IG_LANES)));
-#define B(c)                                                                                             \
-    vf_store(sums + (c + IG_HALF) * IG_LANES,                                                               \
-             vf_fma(tb##c, vf_bcast(xf + 4 * (c + IG_HALF)), vf_load(sums + (c + IG_HALF) * IG_LANES)));
-    IG_COLUMNS_A(A)
-    IG_COLUMNS_B(B)
-#undef A
-#undef B
+#define X(c)                                                                                \
+    const vf s = vf_bcast(xf + 4 * c);                                                      \
+    vf_store(sums_a + c * IG_LANES, vf_fma(ta##c, s, vf_load(sums_a + c * IG_LANES)));      \
+    vf_store(sums_b + c * IG_LANES, vf_fma(tb##c, s, vf_load(sums_b + c * IG_LANES)));
+    IG_COLUMNS(X)
+#undef X
 }
 
 IG_MATMUL_INTEGER(CODEC, IG_ACT_FORM_Q8K, CF(dtype), 1, CF(quant_bytes) + CF(scale_bytes), IG_Q8K_DWORDS)
