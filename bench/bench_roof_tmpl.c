@@ -5,6 +5,7 @@
 #include "backend/cpu/matmul_int.h"
 
 #define FN(name) IG_CAT3(bench, name, IG_ISA)
+#define IG_BENCH_AHEAD(p) __builtin_prefetch((p), 0, 2) /* as the kernels do */
 /* The compiler must not see through the loop. */
 #define IG_BENCH_KEEP(v) __asm__ volatile("" : "+" IG_BENCH_REGISTER(v))
 #if defined(__aarch64__)
@@ -22,10 +23,10 @@ uint64_t FN(read)(const uint8_t *p, size_t n_bytes) {
     vi a = vi_zero(), b = a, c = a, d = a;
     const size_t share = n_bytes / 4;
     for (size_t i = 0; i < share; i += IG_LANES * 4) {
-        ig_prefetch(p + i + 4096);
-        ig_prefetch(p + i + share + 4096);
-        ig_prefetch(p + i + 2 * share + 4096);
-        ig_prefetch(p + i + 3 * share + 4096);
+        IG_BENCH_AHEAD(p + i + 4096);
+        IG_BENCH_AHEAD(p + i + share + 4096);
+        IG_BENCH_AHEAD(p + i + 2 * share + 4096);
+        IG_BENCH_AHEAD(p + i + 3 * share + 4096);
         a = vi_add(a, vi_load(p + i));
         b = vi_add(b, vi_load(p + i + share));
         c = vi_add(c, vi_load(p + i + 2 * share));

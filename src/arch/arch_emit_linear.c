@@ -116,7 +116,7 @@ static ig_status linear_op(ig_builder *b, const ig_record *r, const ig_tensor *t
         .parts = part,
         .n_parts = 1,
         .acc_f32 = (r->arg[0].field ? ig_arch_value(b, r->arg[0].field) : r->arg[0].c) != 0};
-    op.out[0] = *out;
+    op.out[0] = ig_arch_row_view(*out); /* heads are a matter of the readers */
     return ig_arch_op(b, &op, err);
 }
 

@@ -253,17 +253,11 @@ static ig_status eval_getitem(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node,
         return tmpl_getitem(c, &v, &parts[0], out);
     }
     const tmpl_node *const bounds[] = {node->b->a, node->b->b, node->b->c};
-    bool folded = node->a->kind == TMPL_N_CONST && v.kind != TMPL_STR;
     for (size_t i = 0; i < 3; i++) {
         if (bounds[i])
             IG_TRY(tmpl_eval(c, f, bounds[i], &parts[i]));
-        folded = folded && (!bounds[i] || bounds[i]->kind == TMPL_N_CONST);
     }
     c->at = node;
-    if (folded) { /* Jinja's optimiser subscripts constants through getitem, which forgives */
-        *out = tmpl_undefined(IG_STR("slice of a constant"));
-        return IG_OK;
-    }
     return tmpl_slice(c, &v, &parts[0], &parts[1], &parts[2], out);
 }
 

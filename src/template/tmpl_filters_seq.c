@@ -35,7 +35,7 @@ FILTER(seq_first) {
 
 /* Whether Python's reversed() takes it. */
 static bool is_reversible(const tmpl_value *v) {
-    return v->kind != TMPL_ITER && v->kind != TMPL_UNDEFINED;
+    return v->kind != TMPL_ITER;
 }
 
 FILTER(seq_last) {
@@ -169,8 +169,7 @@ static ig_status sort_items(tmpl_ctx *c, const tmpl_list *items, const tmpl_valu
             }
             IG_TRY(tmpl_list_add(c, keys, &key));
         } while (rest.n);
-        (*out)[i] =
-            (sortable){keys->n == 1 ? key : tmpl_list_value(TMPL_LIST, keys), items->items[i]};
+        (*out)[i] = (sortable){multi ? tmpl_list_value(TMPL_LIST, keys) : key, items->items[i]};
     }
     return merge_sort(c, *out, spare, items->n, reverse);
 }

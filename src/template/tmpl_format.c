@@ -295,7 +295,8 @@ ig_status tmpl_percent_format(tmpl_ctx *c, ig_str format, const tmpl_value *args
         IG_TRY(put_percent(c, &p, format, &i, markup));
     }
     const bool is_tuple = args->kind == TMPL_TUPLE,
-               may_be_unused = args->kind == TMPL_DICT || args->kind == TMPL_LIST;
+               may_be_unused = args->kind == TMPL_DICT || args->kind == TMPL_LIST ||
+                               args->kind == TMPL_RANGE || args->kind == TMPL_UNDEFINED;
     if (is_tuple ? p.at < args->u.list->n : p.at == 0 && !p.mapping && !may_be_unused)
         return tmpl_fail(c, IG_EARGUMENT, "not all arguments converted during string formatting");
     return tmpl_take_value(c, mark, markup, out);

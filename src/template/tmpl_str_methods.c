@@ -458,6 +458,8 @@ METHOD(str_splitlines) {
     (void)args;
     IG_TRY(tmpl_arg_flag(c, &a[1], false, &keep));
     IG_TRY(tmpl_split_lines(c, a[0].u.s, keep, &list));
+    for (size_t i = 0; i < list->n; i++)
+        list->items[i].markup = a[0].markup;
     *out = tmpl_list_value(TMPL_LIST, list);
     return IG_OK;
 }

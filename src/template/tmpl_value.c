@@ -179,14 +179,13 @@ static ig_status hash_value(tmpl_ctx *c, const tmpl_value *v, uint64_t *out) {
     case TMPL_UNDEFINED:
         *out = mix(c->seed + v->kind);
         return IG_OK;
-    case TMPL_MACRO:
-    case TMPL_LOOP:
-    case TMPL_NAMESPACE:
-    case TMPL_RANGE:
+    case TMPL_LIST:
+    case TMPL_DICT:
+    case TMPL_VIEW:
+        return unhashable(c, v);
+    default: /* objects are told apart by tmpl_equal */
         *out = mix(c->seed ^ v->kind);
         return IG_OK;
-    default:
-        return unhashable(c, v);
     }
 }
 

@@ -264,15 +264,42 @@ static bool only_newlines(const char *p, size_t n) {
     return true;
 }
 
+/* Whether the merges of a token's text lead back to the token. Finding it out for a whole vocabulary
+ * takes longer than most texts, so it is found out for the tokens that occur. */
+typedef enum ig_whole { WHOLE_UNKNOWN, WHOLE_NO, WHOLE_YES } ig_whole;
+
+static ig_status is_whole(ig_work *w, ig_merge_kind kind, uint32_t id, const char *p, size_t n,
+                          bool *whole) {
+    uint8_t known = ig_lazy_load(&w->tok->whole[id]);
+    if (known == WHOLE_UNKNOWN) {
+        const size_t before = w->ids->n;
+        const bool unknown_last = w->unknown_last;
+        w->unknown_last = false;
+        IG_TRY(merge_word(w, kind, p, n));
+        const bool same = w->ids->n == before + 1 && w->ids->p[before] == (int32_t)id;
+        w->ids->n = before;
+        w->unknown_last = unknown_last;
+        known = same ? WHOLE_YES : WHOLE_NO;
+        ig_lazy_store(&w->tok->whole[id], known);
+    }
+    *whole = known == WHOLE_YES;
+    return IG_OK;
+}
+
+static ig_status encode_bytes(ig_work *w, const char *p, size_t n) {
+    const ig_tokenizer *tok = w->tok;
+    uint32_t id = ig_token_map_find(&tok->raw, p, n);
+    bool whole = id != IG_TOKEN_NONE && tok->ignore_merges;
+    if (id != IG_TOKEN_NONE && !whole)
+        IG_TRY(is_whole(w, IG_MERGE_BYTES, id, p, n, &whole));
+    return whole ? ig_ids_add(w->ids, (int32_t)id, w->err) : merge_word(w, IG_MERGE_BYTES, p, n);
+}
+
 ig_status ig_encode_word(ig_work *w, const char *p, size_t n) {
     const ig_tokenizer *tok = w->tok;
     w->unknown_last = false;
-    if (tok->merge_kind == IG_MERGE_BYTES) {
-        uint32_t id = ig_token_map_find(&tok->raw, p, n);
-        if (id != IG_TOKEN_NONE && (tok->ignore_merges || tok->whole[id]))
-            return ig_ids_add(w->ids, (int32_t)id, w->err);
-        return merge_word(w, IG_MERGE_BYTES, p, n);
-    }
+    if (tok->merge_kind == IG_MERGE_BYTES)
+        return encode_bytes(w, p, n);
     if (tok->ignore_merges || (tok->newline_words && only_newlines(p, n))) {
         uint32_t id = ig_token_map_find(&tok->text, p, n);
         if (id < tok->n_tokens)
@@ -281,32 +308,16 @@ ig_status ig_encode_word(ig_work *w, const char *p, size_t n) {
     for (size_t at = 0; at < n;) {
         size_t bytes = part_bytes(tok, p + at, n - at);
         uint32_t id = ig_token_map_find(&tok->text, p + at, bytes);
-        if (id < tok->n_tokens && tok->whole[id])
+        bool scores = tok->merge_kind == IG_MERGE_SCORES, whole = false;
+        if (id < tok->n_tokens)
+            IG_TRY(scores ? is_whole(w, IG_MERGE_SCORES, id, p + at, bytes, &whole)
+                          : is_whole(w, IG_MERGE_CHARACTERS, id, p + at, bytes, &whole));
+        if (whole)
             IG_TRY(add_id(w, id));
-        else if (tok->merge_kind == IG_MERGE_SCORES)
-            IG_TRY(merge_word(w, IG_MERGE_SCORES, p + at, bytes));
         else
-            IG_TRY(merge_word(w, IG_MERGE_CHARACTERS, p + at, bytes));
+            IG_TRY(scores ? merge_word(w, IG_MERGE_SCORES, p + at, bytes)
+                          : merge_word(w, IG_MERGE_CHARACTERS, p + at, bytes));
         at += bytes;
     }
     return IG_OK;
-}
-
-ig_status ig_find_whole_tokens(ig_tokenizer *tok, ig_err *err) {
-    ig_ids ids = {0};
-    ig_work w = {.tok = tok, .ids = &ids, .err = err};
-    bool bytes = tok->merge_kind == IG_MERGE_BYTES;
-    ig_status status = IG_OK;
-    for (uint32_t id = 0; !status && id < tok->n_tokens; id++) {
-        ig_str s = ig_token_map_str(bytes ? &tok->raw : &tok->text, id);
-        if (s.n == 0 || s.n > SHORT_SYMBOLS * 4) /* rare in text, and long */
-            continue;
-        ids.n = 0;
-        status = ig_encode_word(&w, s.p, s.n);
-        tok->whole[id] = !status && ids.n == 1 && ids.p[0] == (int32_t)id;
-    }
-    ig_free(ids.p);
-    ig_free(w.symbols);
-    ig_free(w.pairs);
-    return status;
 }

@@ -248,5 +248,5 @@ ig_status ig_tokenizer_finish(ig_tokenizer *tok, ig_err *err) {
     if (tok->merge_kind == IG_MERGE_SCORES)
         for (uint32_t id = 0; id < tok->n_tokens; id++)
             note_joins(tok, ig_token_map_str(&tok->text, id));
-    return ig_find_whole_tokens(tok, err);
+    return IG_OK;
 }

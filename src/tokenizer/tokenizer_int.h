@@ -196,7 +196,7 @@ struct ig_tokenizer {
     uint32_t *score_key; /* SPM: ascending = better first */
     uint16_t *attr;
     uint8_t *eog;   /* 1 = ends a generation */
-    uint8_t *whole; /* 1 = the merges of this token's text lead to this token */
+    uint8_t *whole; /* ig_whole of every token, found out when first asked; any thread */
     ig_merge_map merges;
     ig_byte_pair *byte_pairs; /* BPE over bytes: [256 * 256], the merges of two single bytes */
     uint32_t
@@ -275,8 +275,6 @@ IG_INLINE unsigned ig_symbol_class(const char *p, size_t n) {
 
 /* bpe.c: appends the ids of one word. */
 IG_MUST_USE ig_status ig_encode_word(ig_work *w, const char *p, size_t n);
-/* Sets tok->whole by encoding every token. */
-IG_MUST_USE ig_status ig_find_whole_tokens(ig_tokenizer *tok, ig_err *err);
 
 /* specials.c: builds from the tokens whose attributes, under attr_mask, are not 0. */
 IG_MUST_USE ig_status ig_specials_init(ig_tokenizer *tok, ig_specials *s, unsigned attr_mask,

@@ -18,8 +18,10 @@ typedef struct golden_exec {
 } golden_exec;
 
 /* chunk: tokens of a step at most; 0 = n. A model that is no generator gets one step. */
-IG_MUST_USE ig_status golden_open(golden_exec *x, const char *path, uint32_t n, uint32_t *chunk,
-                                  ig_err *err);
+IG_MUST_USE ig_status golden_open(golden_exec *x, const ig_backend_fns *fns, const char *path,
+                                  uint32_t n, uint32_t *chunk, ig_err *err);
+/* "ref", "cpu"; NULL when unknown. */
+const ig_backend_fns *golden_backend(const char *name);
 /* logits: [n][n_vocab]. */
 IG_MUST_USE ig_status golden_logits(golden_exec *x, const int32_t *ids, uint32_t n, uint32_t chunk,
                                     float *logits, ig_err *err);

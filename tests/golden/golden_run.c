@@ -1,6 +1,6 @@
-/* golden_run.c: logits of a model for a list of ids through the ref backend.
+/* golden_run.c: logits of a model for a list of ids through a backend (ref).
  *
- *     golden_run MODEL IDS OUT [CHUNK] [--explain]
+ *     golden_run MODEL IDS OUT [CHUNK [BACKEND [--explain]]]
  *
  * IDS: a text file of numbers. OUT: int32 rows, int32 columns, float32[rows][columns]. CHUNK:
  * tokens per step (0: all at once). */
@@ -35,8 +35,11 @@ static ig_status explain(const golden_exec *x, ig_err *err) {
 static ig_status run(golden_exec *x, char **argv, int argc, const int32_t *ids, uint32_t n,
                      ig_err *err) {
     uint32_t chunk = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 10) : 0;
-    IG_TRY(golden_open(x, argv[1], n, &chunk, err));
-    if (argc > 5)
+    const ig_backend_fns *fns = golden_backend(argc > 5 ? argv[5] : "ref");
+    if (!fns)
+        return ig_fail(err, IG_EARGUMENT, "no backend %s; give ref or cpu", argv[5]);
+    IG_TRY(golden_open(x, fns, argv[1], n, &chunk, err));
+    if (argc > 6)
         IG_TRY(explain(x, err));
     const size_t width = x->plan->program->facts.n_vocab;
     float *logits = malloc(n * width * sizeof *logits);
@@ -59,7 +62,7 @@ int main(int argc, char **argv) {
     ig_err err = {0};
     const uint32_t n = argc > 3 ? read_ids(argv[2], ids) : 0;
     if (n == 0) {
-        fputs("usage: golden_run MODEL IDS OUT [CHUNK] [--explain]\n", stderr);
+        fputs("usage: golden_run MODEL IDS OUT [CHUNK [BACKEND [--explain]]]\n", stderr);
         return 2;
     }
     const ig_status status = run(&x, argv, argc, ids, n, &err);

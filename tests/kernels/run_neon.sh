@@ -27,8 +27,8 @@ for file in src/base/*.c src/tensor/*.c src/backend/cpu/rope_table.c src/backend
     compile "$(basename "$file" .c)" "$file"
 done
 for file in rows_tmpl attn_tmpl attn_write_tmpl; do
-    compile ${file}_scalar src/backend/cpu/$file.c -DIG_ISA=scalar '-DIG_ISA_NAME="scalar"' -DIG_ISA_SCALAR=1
-    compile ${file}_neon src/backend/cpu/$file.c -march=armv8.2-a+dotprod+fp16 -DIG_ISA=neon '-DIG_ISA_NAME="neon"' -DIG_ISA_NEON=1
+    compile ${file}_scalar src/backend/cpu/$file.c -DIG_ISA=scalar
+    compile ${file}_neon src/backend/cpu/$file.c -march=armv8.2-a+dotprod+fp16 -DIG_ISA=neon
 done
 library=$objects
 for test in rows attn; do

@@ -61,18 +61,18 @@ IG_INLINE void scores_body(const kind t, const uint32_t n, const float *q, size_
             acc[i][v] = vf_set(0);
     }
     for (uint32_t d = 0; d < cols; d++) {
-        vf key[NK];
-        IG_UNROLL
-        for (uint32_t v = 0; v < NK; v++)
-            key[v] = load_kind(t, k, (size_t)d * ATTN_PAGE + v * VN);
         for (size_t line = 0; line < ATTN_PAGE * kind_bytes(t); line += 64)
             ig_prefetch_l2(next + d * ATTN_PAGE * kind_bytes(t) + line);
+        vf x[ATTN_TILE];
         IG_UNROLL
-        for (uint32_t i = 0; i < n; i++) {
-            const vf x = vf_set(q[i * q_stride + d]);
+        for (uint32_t i = 0; i < n; i++)
+            x[i] = vf_set(q[i * q_stride + d]);
+        IG_UNROLL
+        for (uint32_t v = 0; v < NK; v++) {
+            const vf key = load_kind(t, k, (size_t)d * ATTN_PAGE + v * VN);
             IG_UNROLL
-            for (uint32_t v = 0; v < NK; v++)
-                acc[i][v] = vf_fma(x, key[v], acc[i][v]);
+            for (uint32_t i = 0; i < n; i++)
+                acc[i][v] = vf_fma(x[i], key, acc[i][v]);
         }
     }
     IG_UNROLL
@@ -96,19 +96,19 @@ IG_INLINE void weigh_columns(const kind t, const uint32_t n, const uint32_t nc, 
             acc[i][c] = vf_load(out + i * out_stride + c * VN);
     }
     for (uint32_t j = j0; j < j1; j++) {
-        vf val[ATTN_COLUMNS];
-        IG_UNROLL
-        for (uint32_t c = 0; c < nc; c++)
-            val[c] =
-                tail ? loadn_kind(t, v + j * v_row, 0, tail) : load_kind(t, v + j * v_row, c * VN);
         for (size_t line = 0; line < nc * VN * kind_bytes(t); line += 64)
             ig_prefetch_l2(next + j * v_row + line);
+        vf x[ATTN_WEIGH_TILE];
         IG_UNROLL
-        for (uint32_t i = 0; i < n; i++) {
-            const vf x = vf_set(p[i * ATTN_SCORE_STRIDE + j]);
+        for (uint32_t i = 0; i < n; i++)
+            x[i] = vf_set(p[i * ATTN_SCORE_STRIDE + j]);
+        IG_UNROLL
+        for (uint32_t c = 0; c < nc; c++) {
+            const vf val =
+                tail ? loadn_kind(t, v + j * v_row, 0, tail) : load_kind(t, v + j * v_row, c * VN);
             IG_UNROLL
-            for (uint32_t c = 0; c < nc; c++)
-                acc[i][c] = vf_fma(x, val[c], acc[i][c]);
+            for (uint32_t i = 0; i < n; i++)
+                acc[i][c] = vf_fma(x[i], val, acc[i][c]);
         }
     }
     IG_UNROLL

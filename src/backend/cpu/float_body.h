@@ -16,11 +16,11 @@ IG_INLINE void KF(quad)(const ig_quad_args *args, const uint8_t *x, const int nr
     for (uint32_t k = 0; k < n; k++) {
         if (k == turn)
             ahead = args->ahead_next;
-        ig_prefetch(q0 + ahead);
-        ig_prefetch(q1 + ahead);
+        IG_AHEAD(q0 + ahead);
+        IG_AHEAD(q1 + ahead);
         if (IG_ROW_VECTORS > 2) {
-            ig_prefetch(q2 + ahead);
-            ig_prefetch(q3 + ahead);
+            IG_AHEAD(q2 + ahead);
+            IG_AHEAD(q3 + ahead);
         }
 #define DOT(c)                                           \
     {                                                    \

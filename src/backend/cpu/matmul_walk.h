@@ -8,27 +8,34 @@
 #define IG_GROUP IG_CAT2(IG_GROUP, IG_ISA)
 #define IG_FLOAT_GROUP IG_CAT2(IG_FLOAT_GROUP, IG_ISA)
 /* How far ahead of the stream of weights a kernel prefetches. */
+#ifndef IG_AHEAD_BYTES
 #define IG_AHEAD_BYTES 4096
+#endif
+/* Prefetches into L2 only: fetches into L1 take its few miss buffers, so that the loads that are due wait for them. One
+ * column of Q4_K reads at 14 GB/s a core with them, at 15 without any and at 22, the memory's rate, with these. */
+#define IG_AHEAD(p) __builtin_prefetch((p), 0, 2)
 /* Activations of a block of columns: they and two tiles of weights stay in a core's L2. */
 #define IG_COLUMN_BLOCK_BYTES (512u << 10)
 
 /* X(0)..X(5) as declarations; X(0)..X(nr - 1) as statements, nr a constant of the inlined body. */
 #define IG_EACH6(X) X(0) X(1) X(2) X(3) X(4) X(5)
-#define IG_COLUMNS(X)          \
-    {X(0)} if (nr > 1) {       \
-        X(1)                   \
-    }                          \
-    if (nr > 2) {              \
-        X(2)                   \
-    }                          \
-    if (nr > 3) {              \
-        X(3)                   \
-    }                          \
-    if (nr > 4) {              \
-        X(4)                   \
-    }                          \
-    if (nr > 5) {              \
-        X(5)                   \
+#define IG_COLUMNS(X)        \
+    {                        \
+        {X(0)} if (nr > 1) { \
+            X(1)             \
+        }                    \
+        if (nr > 2) {        \
+            X(2)             \
+        }                    \
+        if (nr > 3) {        \
+            X(3)             \
+        }                    \
+        if (nr > 4) {        \
+            X(4)             \
+        }                    \
+        if (nr > 5) {        \
+            X(5)             \
+        }                    \
     }
 
 /* Between sub-blocks: lines that both use are loaded again. Without it the compilers keep eight of them on the stack. */

@@ -9,6 +9,10 @@
 #define CF(name) IG_CAT2(CODEC, name)
 #define KF(name) IG_CAT3(CODEC, name, IG_ISA)
 
+IG_INLINE vi KF(dot)(vi acc, vi w, vi x) {
+    return CF(bits8) ? vi_dot8(acc, w, x) : vi_dot(acc, w, x);
+}
+
 IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr) {
     enum { BLOCK = CF(quant_bytes) + CF(scale_bytes), LINES = (BLOCK / CF(groups) + IG_LINE - 1) / IG_LINE };
     const uint32_t ra = args->ra, rb = args->rb, nb = args->n_blocks;
@@ -60,29 +64,39 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
             const uint8_t *const xg = x + g * (64 / CF(groups)) * 4 * nr;
 #define START(c)                                                                                         \
     vi ia##c = vi_zero(), ib##c;                                                                         \
-    if (CF(offset_shift) >= 0) {                                                                         \
-        const uint8_t *const xn = x + (IG_Q8K_NEGSUM + sub * (CF(words) / 4)) * 4 * nr + (c < nr ? c : 0) * 4; \
+    if (c < nr && CF(offset_shift) >= 0) {                                                                      \
+        const uint8_t *const xn = x + (IG_Q8K_NEGSUM + sub * (CF(words) / 4)) * 4 * nr + c * 4; \
         vi n = vi_bcast(xn);                                                                             \
         if (CF(words) == 8)                                                                              \
             n = vi_add(n, vi_bcast(xn + 4 * nr));                                                        \
         ia##c = CF(bits8) ? vi_init8(n) : vi_shl32(n, CF(offset_shift) & 31);                            \
     }                                                                                                    \
     ib##c = ia##c;
-#define DOT(c)                                                              \
-    {                                                                       \
-        const vi xc = vi_bcast(xw + c * 4);                                 \
-        ia##c = CF(bits8) ? vi_dot8(ia##c, wa, xc) : vi_dot(ia##c, wa, xc); \
-        ib##c = CF(bits8) ? vi_dot8(ib##c, wb, xc) : vi_dot(ib##c, wb, xc); \
+#define DOT(c)                                    \
+    {                                             \
+        const vi xc = vi_bcast(xw + c * 4);       \
+        ia##c = KF(dot)(ia##c, wa, xc);           \
+        ib##c = KF(dot)(ib##c, wb, xc);           \
+    }
+/* One column has too few chains for the latency of a dot product: half of its words go to spare accumulators. */
+#define DOT_SPARE                                 \
+    {                                             \
+        const vi xc = vi_bcast(xw);               \
+        ia1 = KF(dot)(ia1, wa, xc);               \
+        ib1 = KF(dot)(ib1, wb, xc);               \
     }
 #define WORD(s, w)                                                                   \
     {                                                                                \
         const vi wa = CF(operand)(qa, g, s, w), wb = CF(operand)(qb, g, s, w);       \
         const uint8_t *const xw = xg + ((s)*CF(words) + (w)) * 4 * nr;               \
         if ((s)*CF(words) + (w) < LINES) {                                           \
-            ig_prefetch(ahead_a + ((s)*CF(words) + (w)) * (int)IG_LINE);             \
-            ig_prefetch(ahead_b + ((s)*CF(words) + (w)) * (int)IG_LINE);             \
+            IG_AHEAD(ahead_a + ((s)*CF(words) + (w)) * (int)IG_LINE);             \
+            IG_AHEAD(ahead_b + ((s)*CF(words) + (w)) * (int)IG_LINE);             \
         }                                                                            \
-        IG_COLUMNS(DOT)                                                              \
+        if (nr == 1 && (w) >= CF(words) / 2)                                         \
+            DOT_SPARE                                                                \
+        else                                                                         \
+            IG_COLUMNS(DOT)                                                          \
     }
 #define SCALE(c)                                                             \
     {                                                                        \
@@ -100,6 +114,10 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
         } else {                                                                            \
             WORD(s, 0) WORD(s, 1) WORD(s, 2) WORD(s, 3)                                     \
         }                                                                                   \
+        if (nr == 1) {                                                                      \
+            ia0 = vi_add(ia0, ia1);                                                         \
+            ib0 = vi_add(ib0, ib1);                                                         \
+        }                                                                                   \
         const vf pa = vf_mul(da, CF(sub_scale)(sa, ra, sub)), pb = vf_mul(db, CF(sub_scale)(sb, rb, sub)); \
         const uint8_t *const xs = x + (IG_Q8K_SHIFT + sub * CF(words) / 8) * 4 * nr;        \
         IG_COLUMNS(SCALE)                                                                   \
@@ -108,6 +126,7 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
 #undef SUB
 #undef SCALE
 #undef WORD
+#undef DOT_SPARE
 #undef DOT
 #undef START
             ahead_a += BLOCK / CF(groups);
