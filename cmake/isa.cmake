@@ -10,7 +10,7 @@ else()
 endif()
 
 # Products may be fused into FMAs on every level: kernels say so here, once, instead of -ffast-math.
-set(INGOT_ISA_FLAGS_scalar -ffp-contract=off)
+set(INGOT_ISA_FLAGS_scalar -O2 -fno-tree-vectorize -ffp-contract=off) # the reference level: quick to compile, not to run
 set(INGOT_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2 -ffp-contract=off)
 set(INGOT_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c -mbmi2
     -mprefer-vector-width=512 -ffp-contract=off)
@@ -33,6 +33,10 @@ function(ig_isa_objects room)
         string(TOUPPER ${isa} upper)
         target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
         target_compile_options(${target} PRIVATE ${INGOT_ISA_FLAGS_${isa}})
+        if(INGOT_SANITIZE MATCHES "undefined")
+            # The checks of every inlined verb would take minutes to compile; address and thread checks stay.
+            target_compile_options(${target} PRIVATE -fno-sanitize=undefined)
+        endif()
         target_compile_definitions(${target} PRIVATE IG_ISA=${isa} IG_ISA_NAME="${isa}" IG_ISA_${upper}=1
             "IG_SIMD_HEADER=\"${room}/simd_${isa}.h\"")
         set_property(GLOBAL APPEND PROPERTY INGOT_OBJECTS $<TARGET_OBJECTS:${target}>)
