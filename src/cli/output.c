@@ -56,7 +56,8 @@ bool cli_read_file(const char *path, ig_buf *out) {
         return false;
     }
     bool ok = true;
-    for (size_t n; ok && (n = fread(block, 1, sizeof block, f)) > 0;)
+    /* Not past an end that was seen: a terminal would have to be told twice. */
+    for (size_t n; ok && !feof(f) && (n = fread(block, 1, sizeof block, f)) > 0;)
         ok = ig_buf_add(out, block, n, &err) == IG_OK;
     if (!ok)
         cli_fail("%s: %s", path, err.message);
