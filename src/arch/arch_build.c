@@ -12,14 +12,13 @@ ig_status ig_arch_run(ig_builder *b, ig_recipe recipe, ig_err *err) {
 }
 
 /* The head is not part of a program that ends with embeddings, but it is part of the file. */
-static ig_status skip_head(ig_builder *b, ig_err *err) {
+static void skip_head(ig_builder *b) {
     static const char *const suffixes[] = {".weight", ".bias", ".scale"};
     for (size_t i = 0; i < IG_COUNT(suffixes); i++) {
         const ig_tensor *t = ig_arch_find_tensor(b, ROLE_OUTPUT, suffixes[i]);
         if (t)
-            IG_TRY(ig_arch_mark(b, t, err));
+            ig_arch_mark(b, t);
     }
-    return IG_OK;
 }
 
 static ig_status facts(ig_builder *b, ig_err *err) {
@@ -41,6 +40,7 @@ static ig_status facts(ig_builder *b, ig_err *err) {
 }
 
 static ig_status build(ig_builder *b, ig_err *err) {
+    IG_TRY(ig_arch_weights_begin(b, err));
     IG_TRY(ig_arch_eval(b, err));
     IG_TRY(ig_arch_layers(b, err));
     IG_TRY(facts(b, err));
@@ -55,7 +55,7 @@ static ig_status build(ig_builder *b, ig_err *err) {
     b->layer = 0;
     IG_TRY(ig_arch_run(b, RECIPE_FINAL, err));
     if (b->options->embeddings)
-        IG_TRY(skip_head(b, err));
+        skip_head(b);
     else
         IG_TRY(ig_arch_run(b, RECIPE_HEAD, err));
     b->p->output = b->reg[b->options->embeddings ? REG_X : REG_Z].value;
@@ -67,11 +67,13 @@ static ig_status build(ig_builder *b, ig_err *err) {
 static ig_status name_of(const ig_checkpoint *ckpt, ig_str *out, ig_err *err) {
     const ig_meta *m = ig_checkpoint_meta(ckpt, IG_STR("general.architecture"));
     if (!m || !ig_meta_str(m, 0, out) || out->n == 0)
-        return ig_fail(err, IG_EFORMAT, "key general.architecture is missing; this is no model file");
+        return ig_fail(err, IG_EFORMAT,
+                       "key general.architecture is missing; this is no model file");
     return IG_OK;
 }
 
-ig_status ig_arch_build(ig_program **out, const ig_checkpoint *ckpt, const ig_arch_options *options, ig_err *err) {
+ig_status ig_arch_build(ig_program **out, const ig_checkpoint *ckpt, const ig_arch_options *options,
+                        ig_err *err) {
     static const ig_arch_options defaults = {0};
     ig_str name;
     *out = NULL;

@@ -1,5 +1,5 @@
-/* arch_emit_linear.c: records with matrices: linear, route, expert_linear. Widths come from fields; the input's width and
- * the record's width are the shape that the file's tensor must have. */
+/* arch_emit_linear.c: records with matrices: linear, route, expert_linear. Widths come from fields;
+ * the input's width and the record's width are the shape that the file's tensor must have. */
 #include "arch/arch_int.h"
 
 typedef struct shape {
@@ -56,9 +56,10 @@ static const ig_tensor *tensor_of(const ig_builder *b, ig_role role) {
 }
 
 /* Bias [stack][rows] and scale [1] or [stack] of a part, by presence. */
-static ig_status affine(ig_builder *b, ig_role role, ig_role scale_role, uint64_t rows, uint64_t stack,
-                        ig_linear_part *part, ig_err *err) {
-    const ig_tensor *bias = ig_arch_find_tensor(b, role, ".bias"), *scale = ig_arch_find_tensor(b, role, ".scale");
+static ig_status affine(ig_builder *b, ig_role role, ig_role scale_role, uint64_t rows,
+                        uint64_t stack, ig_linear_part *part, ig_err *err) {
+    const ig_tensor *bias = ig_arch_find_tensor(b, role, ".bias"),
+                    *scale = ig_arch_find_tensor(b, role, ".scale");
     if (!scale && scale_role)
         scale = ig_arch_find_tensor(b, scale_role, ".scale");
     if (bias)
@@ -69,7 +70,8 @@ static ig_status affine(ig_builder *b, ig_role role, ig_role scale_role, uint64_
 }
 
 /* Biases of separate tensors beside a fused weight become one. */
-static ig_status joined_bias(ig_builder *b, const ig_record *r, uint64_t total, ig_linear_part *part, ig_err *err) {
+static ig_status joined_bias(ig_builder *b, const ig_record *r, uint64_t total,
+                             ig_linear_part *part, ig_err *err) {
     const ig_tensor *bias[3] = {0};
     bool any = false;
     for (int i = 0; i < 3 && r->out[i]; i++) {
@@ -101,18 +103,20 @@ static ig_status joined_bias(ig_builder *b, const ig_record *r, uint64_t total, 
     return ig_program_weight(b->p, &w, &part->bias, err);
 }
 
-static ig_status linear_op(ig_builder *b, const ig_record *r, const ig_tensor *t, ig_linear_part *part, uint64_t heads,
-                           uint64_t cols, const char *name, ig_ref *out, ig_err *err) {
+static ig_status linear_op(ig_builder *b, const ig_record *r, const ig_tensor *t,
+                           ig_linear_part *part, uint64_t heads, uint64_t cols, const char *name,
+                           ig_ref *out, ig_err *err) {
     const ig_ref in = ig_arch_row_view(b->reg[r->in[0]]);
     ig_op op = {.kind = IG_OP_LINEAR, .in = {in}};
     /* The value first: it bounds the width. */
     IG_TRY(ig_arch_new_value(b, name, ig_arch_rows_of(b, in), heads, cols, out, err));
     IG_TRY(ig_arch_matrix(b, t, in.cols, heads * cols, 1, &part->weight, err));
     part->rows = (uint32_t)(heads * cols);
-    op.u.linear = (ig_linear_attr){.parts = part,
-                                   .n_parts = 1,
-                                   .acc_f32 = (r->arg[0].field ? ig_arch_value(b, r->arg[0].field) : r->arg[0].c) != 0};
-    op.out[0] = *out;
+    op.u.linear = (ig_linear_attr){
+        .parts = part,
+        .n_parts = 1,
+        .acc_f32 = (r->arg[0].field ? ig_arch_value(b, r->arg[0].field) : r->arg[0].c) != 0};
+    op.out[0] = ig_arch_row_view(*out); /* heads are a matter of the readers */
     return ig_arch_op(b, &op, err);
 }
 
@@ -123,8 +127,8 @@ static ig_status fused_linear(ig_builder *b, const ig_record *r, const ig_tensor
     for (int i = 0; i < 3 && r->out[i]; i++)
         total += width_of(shape_of(b, r->width[i], NULL));
     if (total > IG_WIDTH_MAX)
-        return ig_fail(err, IG_ELIMIT, "tensor %.*s: %llu rows expected; the limit is %u", IG_STR_ARG(t->name),
-                       (unsigned long long)total, IG_WIDTH_MAX);
+        return ig_fail(err, IG_ELIMIT, "tensor %.*s: %llu rows expected; the limit is %u",
+                       IG_STR_ARG(t->name), (unsigned long long)total, IG_WIDTH_MAX);
     IG_TRY(affine(b, r->fused, ROLE_NONE, total, 1, &part, err));
     IG_TRY(joined_bias(b, r, total, &part, err));
     ig_ref all;
@@ -152,25 +156,29 @@ ig_status ig_arch_emit_linear(ig_builder *b, const ig_record *r, ig_err *err) {
             return ig_arch_missing(b, r->role[i], err);
         const shape s = shape_of(b, r->width[i], t);
         IG_TRY(affine(b, r->role[i], ROLE_NONE, width_of(s), 1, &part, err));
-        IG_TRY(linear_op(b, r, t, &part, s.heads, s.cols, ig_arch_reg_names[r->out[i]], &out[i], err));
+        IG_TRY(
+            linear_op(b, r, t, &part, s.heads, s.cols, ig_arch_reg_names[r->out[i]], &out[i], err));
     }
     for (int i = 0; i < 3 && r->out[i]; i++)
         b->reg[r->out[i]] = out[i];
     return IG_OK;
 }
 
-/* ---- experts ----------------------------------------------------------------------------------------------------- */
+/* ---- experts -------------------------------------------------------------------------------- */
 
-static ig_status route_attr(const ig_builder *b, const ig_record *r, ig_route_attr *a, ig_err *err) {
+static ig_status route_attr(const ig_builder *b, const ig_record *r, ig_route_attr *a,
+                            ig_err *err) {
     const uint32_t e = ig_arch_count(b, F_E), k = ig_arch_count(b, F_K);
     const uint32_t groups = ig_arch_count(b, F_GROUPS), used = ig_arch_count(b, F_GROUPS_USED);
     const double scale = ig_arch_value(b, F_W_SCALE);
     if (k == 0 || k > e)
-        return ig_fail(err, IG_EFORMAT, "key %.*s.expert_used_count: %u of %u experts; the file is damaged",
+        return ig_fail(err, IG_EFORMAT,
+                       "key %.*s.expert_used_count: %u of %u experts; the file is damaged",
                        IG_STR_ARG(b->arch), k, e);
     if (groups > 1 && (e % groups || used == 0 || used > groups || e / groups * used < k))
         return ig_fail(err, IG_EFORMAT,
-                       "key %.*s.expert_group_count: %u of %u groups of %u experts, %u used; the file is damaged",
+                       "key %.*s.expert_group_count: %u of %u groups of %u experts, %u used; the "
+                       "file is damaged",
                        IG_STR_ARG(b->arch), used, groups, e, k);
     *a = (ig_route_attr){.gating = (ig_gating)ig_arch_value(b, F_GATING),
                          .n_experts = e,
@@ -205,9 +213,11 @@ ig_status ig_arch_emit_route(ig_builder *b, const ig_record *r, ig_err *err) {
     if (selection)
         IG_TRY(ig_arch_vector(b, selection, a->n_experts, 1, &op.w[2], err));
     ig_value_id ids;
-    IG_TRY(ig_program_value(b->p, ig_arch_reg_names[r->out[0]], ig_arch_rows_of(b, in), IG_DTYPE_I32, a->top_k, &ids, err));
+    IG_TRY(ig_program_value(b->p, ig_arch_reg_names[r->out[0]], ig_arch_rows_of(b, in),
+                            IG_DTYPE_I32, a->top_k, &ids, err));
     op.out[0] = ig_ref_whole(b->p, ids);
-    IG_TRY(ig_arch_new_value(b, ig_arch_reg_names[r->out[1]], ig_arch_rows_of(b, in), 1, a->top_k, &op.out[1], err));
+    IG_TRY(ig_arch_new_value(b, ig_arch_reg_names[r->out[1]], ig_arch_rows_of(b, in), 1, a->top_k,
+                             &op.out[1], err));
     IG_TRY(ig_arch_op(b, &op, err));
     b->reg[r->out[0]] = op.out[0];
     b->reg[r->out[1]] = op.out[1];
@@ -221,16 +231,19 @@ ig_status ig_arch_emit_expert(ig_builder *b, const ig_record *r, ig_err *err) {
     const ig_tensor *t = ig_arch_find_tensor(b, role, ".weight");
     if (!t)
         return ig_arch_missing(b, role, err);
-    const uint32_t k = ids.cols, experts = (uint32_t)ig_arch_value(b, r->arg[0].field), outs = r->out[1] ? 2 : 1;
+    const uint32_t k = ids.cols, experts = (uint32_t)ig_arch_value(b, r->arg[0].field),
+                   outs = r->out[1] ? 2 : 1;
     const uint64_t cols = in.cols, each = width_of(shape_of(b, r->width[0], t)), rows = each * outs;
     ig_linear_part part = {0};
     ig_op op = {.kind = IG_OP_EXPERT_LINEAR, .in = {in, ids}};
-    IG_TRY(ig_arch_new_value(b, ig_arch_reg_names[r->out[0]], ig_arch_rows_of(b, in), k, rows, &op.out[0], err));
+    IG_TRY(ig_arch_new_value(b, ig_arch_reg_names[r->out[0]], ig_arch_rows_of(b, in), k, rows,
+                             &op.out[0], err));
     IG_TRY(ig_arch_matrix(b, t, cols, rows, experts, &part.weight, err));
     IG_TRY(affine(b, role, r->fused ? r->role[1] : ROLE_NONE, rows, experts, &part, err));
     part.rows = (uint32_t)rows;
     if (part.bias && b->v[F_BEFORE] != 0)
-        return ig_fail(err, IG_EUNSUPPORTED, "tensor %.*s: experts whose inputs are weighted have no rule for a bias",
+        return ig_fail(err, IG_EUNSUPPORTED,
+                       "tensor %.*s: experts whose inputs are weighted have no rule for a bias",
                        IG_STR_ARG(t->name));
     op.u.linear = (ig_linear_attr){.parts = &part, .n_parts = 1, .top_k = k};
     IG_TRY(ig_arch_op(b, &op, err));
@@ -238,6 +251,7 @@ ig_status ig_arch_emit_expert(ig_builder *b, const ig_record *r, ig_err *err) {
     if (outs == 1)
         return IG_OK;
     for (uint32_t i = 0; i < 2; i++)
-        b->reg[r->out[i]] = (ig_ref){op.out[0].value, (uint32_t)(i * each), k, (uint32_t)each, (uint32_t)rows};
+        b->reg[r->out[i]] =
+            (ig_ref){op.out[0].value, (uint32_t)(i * each), k, (uint32_t)each, (uint32_t)rows};
     return IG_OK;
 }

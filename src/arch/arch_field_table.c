@@ -1,12 +1,17 @@
-/* arch_field_table.c: every field of the row language: bounds, default sources; and the keys that shape a graph.
- * Defaults are those of the default row; rows of arch_table.c override them. */
+/* arch_field_table.c: every field of the row language: bounds, default sources; and the keys that
+ * shape a graph. Defaults are those of the default row; rows of arch_table.c override them. */
 #include "arch/arch_int.h"
 
-#define KEY(k) {.kind = SRC_KEY, .key = (k)}
-#define KEY0(k) {.kind = SRC_KEY0, .key = (k)}
-#define C(x) {.kind = SRC_CONST, .c = (x)}
-#define FLD(f) {.kind = SRC_FIELD, .a = (f)}
-#define EXPR(x, a_, b_, c_) {.kind = SRC_EXPR, .expr = (x), .a = (a_), .b = (b_), .c = (c_)}
+#define KEY(k)                                                                                     \
+    { .kind = SRC_KEY, .key = (k) }
+#define KEY0(k)                                                                                    \
+    { .kind = SRC_KEY0, .key = (k) }
+#define C(x)                                                                                       \
+    { .kind = SRC_CONST, .c = (x) }
+#define FLD(f)                                                                                     \
+    { .kind = SRC_FIELD, .a = (f) }
+#define EXPR(x, a_, b_, c_)                                                                        \
+    { .kind = SRC_EXPR, .expr = (x), .a = (a_), .b = (b_), .c = (c_) }
 #define WHOLE(lo, hi) .min = (lo), .max = (hi), .whole = true
 #define REAL(lo, hi) .min = (lo), .max = (hi)
 #define FLAG WHOLE(0, 1)
@@ -15,24 +20,28 @@
 static const char *const SCALING_WORDS[] = {"none", "linear", "yarn", "longrope", NULL};
 
 const ig_field_row ig_arch_fields[F_COUNT] = {
-    [F_N_CTX] = {"context_length", WHOLE(1, IG_CONTEXT_MAX), .need = true, .src = {KEY("context_length")}},
-    [F_D] = {"embedding_length", WHOLE(1, IG_WIDTH_MAX), .need = true, .src = {KEY("embedding_length")}},
-    [F_N_BLOCK] = {"block_count", WHOLE(1, IG_LAYERS_MAX), .need = true, .src = {KEY("block_count")}},
+    [F_N_CTX] = {"context_length", WHOLE(1, IG_CONTEXT_MAX), .need = true,
+                 .src = {KEY("context_length")}},
+    [F_D] = {"embedding_length", WHOLE(1, IG_WIDTH_MAX), .need = true,
+             .src = {KEY("embedding_length")}},
+    [F_N_BLOCK] = {"block_count", WHOLE(1, IG_LAYERS_MAX), .need = true,
+                   .src = {KEY("block_count")}},
     [F_N_NEXTN] = {"nextn_predict_layers", WHOLE(0, IG_LAYERS_MAX)},
-    [F_L] = {"layers", WHOLE(1, IG_LAYERS_MAX), .need = true, .src = {EXPR(X_SUB, F_N_BLOCK, F_N_NEXTN, 0)}},
+    [F_L] = {"layers", WHOLE(1, IG_LAYERS_MAX), .need = true,
+             .src = {EXPR(X_SUB, F_N_BLOCK, F_N_NEXTN, 0)}},
     [F_LAYER_RULE] = {"layer rule", WHOLE(0, LAYERS_DECI)},
-    [F_H] = {"heads", WHOLE(0, IG_HEADS_MAX), .array = true, .need = true, .src = {KEY("attention.head_count")}},
-    [F_HK] = {"KV heads", WHOLE(0, IG_HEADS_MAX), .array = true, .src = {KEY0("attention.head_count_kv"), FLD(F_H)}},
-    [F_FF] = {"feed_forward_length", WHOLE(0, IG_WIDTH_MAX), .array = true, .src = {KEY0("feed_forward_length")}},
+    [F_H] = {"heads", WHOLE(0, IG_HEADS_MAX), .array = true, .need = true,
+             .src = {KEY("attention.head_count")}},
+    [F_HK] = {"KV heads", WHOLE(0, IG_HEADS_MAX), .array = true,
+              .src = {KEY0("attention.head_count_kv"), FLD(F_H)}},
+    [F_FF] = {"feed_forward_length", WHOLE(0, IG_WIDTH_MAX), .array = true,
+              .src = {KEY0("feed_forward_length")}},
     [F_F] = {"F", WHOLE(0, IG_WIDTH_MAX), .array = true, .src = {FLD(F_FF)}},
-    [F_R_KEY] = {"rope.dimension_count", WHOLE(0, IG_WIDTH_MAX), .src = {KEY("rope.dimension_count")}},
-    [F_DK] = {"key_length",
-              WHOLE(1, IG_WIDTH_MAX),
-              .need = true,
+    [F_R_KEY] = {"rope.dimension_count", WHOLE(0, IG_WIDTH_MAX),
+                 .src = {KEY("rope.dimension_count")}},
+    [F_DK] = {"key_length", WHOLE(1, IG_WIDTH_MAX), .need = true,
               .src = {KEY("attention.key_length"), EXPR(X_DIV, F_D, F_H, 0)}},
-    [F_DV] = {"value_length",
-              WHOLE(1, IG_WIDTH_MAX),
-              .need = true,
+    [F_DV] = {"value_length", WHOLE(1, IG_WIDTH_MAX), .need = true,
               .src = {KEY("attention.value_length"), EXPR(X_DIV, F_D, F_H, 0)}},
     [F_DK_WIN] = {"key_length_swa", WHOLE(1, IG_WIDTH_MAX), .src = {FLD(F_DK)}},
     [F_DV_WIN] = {"value_length_swa", WHOLE(1, IG_WIDTH_MAX), .src = {FLD(F_DV)}},
@@ -48,7 +57,8 @@ const ig_field_row ig_arch_fields[F_COUNT] = {
     [F_POS_TABLE] = {"position table", WHOLE(0, POS_OPT)},
     [F_PLE] = {"embedding_length_per_layer_input", WHOLE(0, IG_WIDTH_MAX)},
     [F_PLE_SCALE] = {"scale of per-layer rows", REAL(0, BIG), .src = {EXPR(X_SQRT, F_PLE, 0, 1)}},
-    [F_PLE_PROJ_SCALE] = {"scale of the per-layer projection", REAL(0, BIG), .src = {EXPR(X_RSQRT, F_D, 0, 1)}},
+    [F_PLE_PROJ_SCALE] = {"scale of the per-layer projection", REAL(0, BIG),
+                          .src = {EXPR(X_RSQRT, F_D, 0, 1)}},
 
     [F_ROPE] = {"rope", WHOLE(ROPE_NONE, ROPE_IMROPE), .need = true},
     [F_ROPE_RULE] = {"rope rule", WHOLE(0, ROPE_ARRAY)},
@@ -59,20 +69,21 @@ const ig_field_row ig_arch_fields[F_COUNT] = {
     [F_ALPHA] = {"rope.scaling.alpha", REAL(0, 1e9)},
     [F_BASE_WIN] = {"rope.freq_base_swa", REAL(1e-3, 1e18), .src = {FLD(F_BASE)}},
     [F_WIN_SCALING] = {"window scaling", WHOLE(0, WIN_PLAIN)},
-    [F_SCALING] = {"rope.scaling.type",
-                   WHOLE(SCALING_NONE, SCALING_LONGROPE),
+    [F_SCALING] = {"rope.scaling.type", WHOLE(SCALING_NONE, SCALING_LONGROPE),
                    .words = SCALING_WORDS,
                    .src = {{.kind = SRC_WORD, .key = "rope.scaling.type"}, C(SCALING_LINEAR)}},
-    [F_ROPE_FACTOR] = {"rope.scaling.factor",
-                       REAL(1e-6, 1e9),
+    [F_ROPE_FACTOR] = {"rope.scaling.factor", REAL(1e-6, 1e9),
                        .src = {KEY("rope.scaling.factor"), KEY("rope.scale_linear"), C(1)}},
-    [F_N_ORIG] = {"rope.scaling.original_context_length",
-                  WHOLE(1, IG_CONTEXT_MAX),
+    [F_N_ORIG] = {"rope.scaling.original_context_length", WHOLE(1, IG_CONTEXT_MAX),
                   .src = {KEY("rope.scaling.original_context_length"), FLD(F_N_CTX)}},
-    [F_ATTN_FACTOR] = {"rope.scaling.attn_factor", REAL(1e-9, 1e9), .src = {KEY("rope.scaling.attn_factor"), C(1)}},
-    [F_BETA_FAST] = {"rope.scaling.yarn_beta_fast", REAL(1e-9, 1e9), .src = {KEY("rope.scaling.yarn_beta_fast"), C(32)}},
-    [F_BETA_SLOW] = {"rope.scaling.yarn_beta_slow", REAL(1e-9, 1e9), .src = {KEY("rope.scaling.yarn_beta_slow"), C(1)}},
-    [F_LOG_MUL] = {"rope.scaling.yarn_log_multiplier", REAL(-1e9, 1e9), .src = {KEY("rope.scaling.yarn_log_multiplier")}},
+    [F_ATTN_FACTOR] = {"rope.scaling.attn_factor", REAL(1e-9, 1e9),
+                       .src = {KEY("rope.scaling.attn_factor"), C(1)}},
+    [F_BETA_FAST] = {"rope.scaling.yarn_beta_fast", REAL(1e-9, 1e9),
+                     .src = {KEY("rope.scaling.yarn_beta_fast"), C(32)}},
+    [F_BETA_SLOW] = {"rope.scaling.yarn_beta_slow", REAL(1e-9, 1e9),
+                     .src = {KEY("rope.scaling.yarn_beta_slow"), C(1)}},
+    [F_LOG_MUL] = {"rope.scaling.yarn_log_multiplier", REAL(-1e9, 1e9),
+                   .src = {KEY("rope.scaling.yarn_log_multiplier")}},
     [F_FACTORS] = {"rope factors", WHOLE(0, FACTORS_AUTO), .src = {C(FACTORS_FREQS)}},
     [F_FACTORS_FULL] = {"rope factors on full layers only", FLAG},
 
@@ -82,7 +93,8 @@ const ig_field_row ig_arch_fields[F_COUNT] = {
     [F_QK_KIND] = {"kind of q and k norms", WHOLE(0, NORM_LAYER), .src = {FLD(F_NORM)}},
     [F_QK_AFTER] = {"q and k norms after rope", FLAG},
     [F_QK_ROPED] = {"q and k norms on rope layers only", FLAG},
-    [F_ATT_SCALE] = {"attention scale", REAL(-BIG, BIG), .need = true, .src = {EXPR(X_RSQRT, F_DK, 0, 1)}},
+    [F_ATT_SCALE] = {"attention scale", REAL(-BIG, BIG), .need = true,
+                     .src = {EXPR(X_RSQRT, F_DK, 0, 1)}},
     [F_TEMP_A] = {"attention.temperature_scale", REAL(-1e9, 1e9)},
     [F_TEMP_N] = {"temperature length", REAL(1, BIG), .src = {FLD(F_N_ORIG)}},
     [F_TEMP_O] = {"temperature offset", REAL(0, BIG)},
@@ -117,16 +129,20 @@ const ig_field_row ig_arch_fields[F_COUNT] = {
     [F_E] = {"expert_count", WHOLE(0, IG_EXPERTS_MAX), .src = {KEY("expert_count")}},
     [F_K] = {"expert_used_count", WHOLE(0, IG_EXPERTS_MAX), .src = {KEY("expert_used_count")}},
     [F_FE] = {"expert_feed_forward_length", WHOLE(0, IG_WIDTH_MAX)},
-    [F_FS_N] = {"expert_shared_count", WHOLE(0, IG_EXPERTS_MAX), .src = {KEY("expert_shared_count")}},
+    [F_FS_N] = {"expert_shared_count", WHOLE(0, IG_EXPERTS_MAX),
+                .src = {KEY("expert_shared_count")}},
     [F_FS_ONE] = {"width of one shared expert", WHOLE(0, IG_WIDTH_MAX)},
     [F_FS] = {"width of the shared expert", WHOLE(0, IG_WIDTH_MAX)},
     [F_FS_FUSED] = {"shared gate and up are one tensor", FLAG},
-    [F_GATING] = {"expert_gating_func", WHOLE(1, IG_GATING_SQRT_SOFTPLUS), .src = {C(IG_GATING_SOFTMAX)}},
+    [F_GATING] = {"expert_gating_func", WHOLE(1, IG_GATING_SQRT_SOFTPLUS),
+                  .src = {C(IG_GATING_SOFTMAX)}},
     [F_SEL_BIAS] = {"selection bias", WHOLE(0, 2), .src = {C(2)}},
     [F_RENORM] = {"expert_weights_norm", FLAG},
     [F_W_SCALE] = {"expert_weights_scale", REAL(-BIG, BIG)},
-    [F_GROUPS] = {"expert_group_count", WHOLE(0, IG_EXPERTS_MAX), .src = {KEY("expert_group_count")}},
-    [F_GROUPS_USED] = {"expert_group_used_count", WHOLE(0, IG_EXPERTS_MAX), .src = {KEY("expert_group_used_count")}},
+    [F_GROUPS] = {"expert_group_count", WHOLE(0, IG_EXPERTS_MAX),
+                  .src = {KEY("expert_group_count")}},
+    [F_GROUPS_USED] = {"expert_group_used_count", WHOLE(0, IG_EXPERTS_MAX),
+                       .src = {KEY("expert_group_used_count")}},
     [F_MOE_RULE] = {"expert layers", WHOLE(0, MOE_TENSOR)},
     [F_LEAD] = {"leading_dense_block_count", WHOLE(0, IG_LAYERS_MAX)},
     [F_STEP] = {"interleave_moe_layer_step", WHOLE(0, IG_LAYERS_MAX)},
@@ -149,7 +165,8 @@ const ig_field_row ig_arch_fields[F_COUNT] = {
     [F_TIE] = {"output table", WHOLE(0, TIE_REV)},
 };
 
-/* Keys of a graph anywhere in the family of formats. What is not here and not used by a row is only reported in the log. */
+/* Keys of a graph anywhere in the family of formats. What is not here and not used by a row is only
+ * reported in the log. */
 const ig_arch_key ig_arch_graph_keys[] = {
     {"activation.*", 1},
     {"adapters.*", 0},

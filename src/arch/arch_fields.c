@@ -1,5 +1,5 @@
-/* arch_fields.c: evaluates the fields of a row for one file. Every number from the file is checked here against its field's
- * bounds, before anything is computed with it. */
+/* arch_fields.c: evaluates the fields of a row for one file. Every number from the file is checked
+ * here against its field's bounds, before anything is computed with it. */
 #include "arch/arch_int.h"
 
 #include <math.h>
@@ -129,14 +129,16 @@ static ig_status check(const ig_builder *b, ig_field f, const char *key, double 
     if (x >= row->min && x <= row->max && (!row->whole || x == floor(x)))
         return IG_OK;
     char buf[KEY_BYTES_MAX];
-    return ig_fail(err, IG_EFORMAT,
-                   "%s%s: %g is outside %g to %g%s; the file is damaged or not made for this architecture",
-                   key ? "key " : "", key ? key_name(b, key, buf) : row->name, x, row->min, row->max,
-                   row->whole ? " or not whole" : "");
+    return ig_fail(
+        err, IG_EFORMAT,
+        "%s%s: %g is outside %g to %g%s; the file is damaged or not made for this architecture",
+        key ? "key " : "", key ? key_name(b, key, buf) : row->name, x, row->min, row->max,
+        row->whole ? " or not whole" : "");
 }
 
 /* Value of a key: scalar, or an array with a number per layer. */
-static ig_status read_key(ig_builder *b, ig_field f, const ig_src *s, const ig_meta *m, ig_err *err) {
+static ig_status read_key(ig_builder *b, ig_field f, const ig_src *s, const ig_meta *m,
+                          ig_err *err) {
     const ig_field_row *row = &ig_arch_fields[f];
     char buf[KEY_BYTES_MAX];
     const bool array = m->type == IG_META_ARRAY;
@@ -150,8 +152,8 @@ static ig_status read_key(ig_builder *b, ig_field f, const ig_src *s, const ig_m
     for (uint32_t i = 0; i < n; i++) {
         double x;
         if (!meta_number(m, i, &x))
-            return ig_fail(err, IG_EFORMAT, "key %s: %s is no number; the file is damaged", key_name(b, s->key, buf),
-                           ig_meta_type_name(m->type));
+            return ig_fail(err, IG_EFORMAT, "key %s: %s is no number; the file is damaged",
+                           key_name(b, s->key, buf), ig_meta_type_name(m->type));
         if (s->kind == SRC_INV && x != 0)
             x = 1 / x;
         IG_TRY(check(b, f, s->key, x, err));
@@ -163,12 +165,13 @@ static ig_status read_key(ig_builder *b, ig_field f, const ig_src *s, const ig_m
     return IG_OK;
 }
 
-static ig_status read_word(ig_builder *b, ig_field f, const ig_src *s, const ig_meta *m, ig_err *err) {
+static ig_status read_word(ig_builder *b, ig_field f, const ig_src *s, const ig_meta *m,
+                           ig_err *err) {
     char buf[KEY_BYTES_MAX];
     ig_str word = {0};
     if (!ig_meta_str(m, 0, &word))
-        return ig_fail(err, IG_EFORMAT, "key %s: %s is no word; the file is damaged", key_name(b, s->key, buf),
-                       ig_meta_type_name(m->type));
+        return ig_fail(err, IG_EFORMAT, "key %s: %s is no word; the file is damaged",
+                       key_name(b, s->key, buf), ig_meta_type_name(m->type));
     const char *const *words = ig_arch_fields[f].words;
     for (int i = 0; words[i]; i++) {
         if (ig_str_is(word, words[i])) {
@@ -176,8 +179,9 @@ static ig_status read_word(ig_builder *b, ig_field f, const ig_src *s, const ig_
             return IG_OK;
         }
     }
-    return ig_fail(err, IG_EUNSUPPORTED, "key %s: \"%.*s\" is unknown; known are %s, %s, %s, %s", key_name(b, s->key, buf),
-                   IG_STR_ARG(word), words[0], words[1], words[2], words[3]);
+    return ig_fail(err, IG_EUNSUPPORTED, "key %s: \"%.*s\" is unknown; known are %s, %s, %s, %s",
+                   key_name(b, s->key, buf), IG_STR_ARG(word), words[0], words[1], words[2],
+                   words[3]);
 }
 
 /* One source; *done when it yields. */
@@ -249,10 +253,12 @@ static ig_status eval_field(ig_builder *b, ig_field f, ig_err *err) {
     b->per_layer[f] = NULL;
     char buf[KEY_BYTES_MAX];
     if (need && first)
-        return ig_fail(err, IG_EFORMAT, "key %s is missing or zero; the model cannot be run without it",
+        return ig_fail(err, IG_EFORMAT,
+                       "key %s is missing or zero; the model cannot be run without it",
                        key_name(b, first, buf));
     if (need)
-        return ig_fail(err, IG_EFORMAT, "%s cannot be derived from the file's keys; the file is damaged", row->name);
+        return ig_fail(err, IG_EFORMAT,
+                       "%s cannot be derived from the file's keys; the file is damaged", row->name);
     return IG_OK;
 }
 
@@ -260,12 +266,14 @@ static ig_status overrides(ig_builder *b, ig_err *err) {
     const ig_arch_options *o = b->options;
     if (o->rope_freq_base != 0) {
         if (!(o->rope_freq_base >= 1e-3 && o->rope_freq_base <= 1e18))
-            return ig_fail(err, IG_EARGUMENT, "rope frequency base %g; give a number above 0.001", o->rope_freq_base);
+            return ig_fail(err, IG_EARGUMENT, "rope frequency base %g; give a number above 0.001",
+                           o->rope_freq_base);
         b->v[F_BASE] = b->v[F_BASE_WIN] = o->rope_freq_base;
     }
     if (o->rope_freq_scale != 0) {
         if (!(o->rope_freq_scale >= 1e-9 && o->rope_freq_scale <= 1e6))
-            return ig_fail(err, IG_EARGUMENT, "rope frequency scale %g; give a number above 0", o->rope_freq_scale);
+            return ig_fail(err, IG_EARGUMENT, "rope frequency scale %g; give a number above 0",
+                           o->rope_freq_scale);
         b->v[F_ROPE_FACTOR] = 1 / o->rope_freq_scale;
     }
     if (!o->rope_scaling)
@@ -277,7 +285,8 @@ static ig_status overrides(ig_builder *b, ig_err *err) {
             return IG_OK;
         }
     }
-    return ig_fail(err, IG_EARGUMENT, "rope scaling \"%s\" is unknown; give none, linear or yarn", o->rope_scaling);
+    return ig_fail(err, IG_EARGUMENT, "rope scaling \"%s\" is unknown; give none, linear or yarn",
+                   o->rope_scaling);
 }
 
 static ig_status sections(ig_builder *b, ig_err *err) {
@@ -285,7 +294,8 @@ static ig_status sections(ig_builder *b, ig_err *err) {
     for (uint32_t i = 0; m && i < 4 && i < m->count; i++) {
         double x;
         if (!meta_number(m, i, &x) || !(x >= 0 && x <= (double)IG_WIDTH_MAX / 8) || x != floor(x))
-            return ig_fail(err, IG_EFORMAT, "key %.*s.rope.dimension_sections: value %u is bad; the file is damaged",
+            return ig_fail(err, IG_EFORMAT,
+                           "key %.*s.rope.dimension_sections: value %u is bad; the file is damaged",
                            IG_STR_ARG(b->arch), i);
         b->sections[i] = (uint32_t)x;
     }
@@ -307,7 +317,7 @@ ig_status ig_arch_eval(ig_builder *b, ig_err *err) {
     return IG_OK;
 }
 
-/* ---- keys nobody used -------------------------------------------------------------------------------------------- */
+/* ---- keys nobody used ----------------------------------------------------------------------- */
 
 static bool matches(ig_str name, const char *pattern) {
     ig_str p = ig_str_of(pattern);
@@ -325,7 +335,8 @@ static bool neutral(const ig_meta *m, ig_str name) {
     if (ig_meta_str(m, 0, &s))
         return ig_str_is(s, "none") || ig_str_is(s, "n/a");
     for (const ig_arch_key *k = ig_arch_graph_keys; k->name; k++) {
-        if (matches(name, k->name) && k->neutral != 0 && m->count == 1 && meta_number(m, 0, &x) && x == k->neutral)
+        if (matches(name, k->name) && k->neutral != 0 && m->count == 1 && meta_number(m, 0, &x) &&
+            x == k->neutral)
             return true;
     }
     return false;
@@ -359,14 +370,16 @@ ig_status ig_arch_check_keys(const ig_builder *b, ig_err *err) {
     const size_t n = ig_checkpoint_meta_count(b->ckpt);
     for (size_t i = 0; i < n; i++) {
         const ig_meta *m = ig_checkpoint_meta_at(b->ckpt, i);
-        if (m->key.n <= b->arch.n + 1 || !ig_str_starts(m->key, b->arch) || m->key.p[b->arch.n] != '.')
+        if (m->key.n <= b->arch.n + 1 || !ig_str_starts(m->key, b->arch) ||
+            m->key.p[b->arch.n] != '.')
             continue;
         ig_str name = {m->key.p + b->arch.n + 1, m->key.n - b->arch.n - 1};
         if (accounted(b, name) || neutral(m, name))
             continue;
         if (graph_key(name))
             return ig_fail(err, IG_EUNSUPPORTED,
-                           "key %.*s changes the graph in a way that %.*s has no rule for; the model would compute something "
+                           "key %.*s changes the graph in a way that %.*s has no rule for; the "
+                           "model would compute something "
                            "else than it was trained for",
                            IG_STR_ARG(m->key), IG_STR_ARG(b->arch));
         ig_log(b->options->logger, IG_LOG_DEBUG, "event=key_unused key=%.*s", IG_STR_ARG(m->key));

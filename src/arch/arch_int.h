@@ -1,14 +1,15 @@
 /* arch_int.h: the row language as C data, and the builder that walks it. Private to the arch room.
  *
- * A row (arch_table.c) names an architecture and sets fields. A field (arch_field_table.c) has sources: keys of the file,
- * constants, other fields. Recipes (arch_recipe_table.c) are lists of records over named registers; a record becomes one op
- * or none. Nothing below branches on a model's name. */
+ * A row (arch_table.c) names an architecture and sets fields. A field (arch_field_table.c) has
+ * sources: keys of the file, constants, other fields. Recipes (arch_recipe_table.c) are lists of
+ * records over named registers; a record becomes one op or none. Nothing below branches on a
+ * model's name. */
 #ifndef IG_ARCH_INT_H
 #define IG_ARCH_INT_H
 
 #include "arch/arch.h"
 
-/* ---- fields ------------------------------------------------------------------------------------------------------ */
+/* ---- fields --------------------------------------------------------------------------------- */
 
 /* Evaluated in this order: a source or a condition may name earlier fields only. */
 typedef enum ig_field {
@@ -146,8 +147,17 @@ enum { ROPE_ALL, ROPE_OFF, ROPE_WIN, ROPE_WIN_OR_LEAD, ROPE_NOT_NTH, ROPE_NOT_FI
 enum { WIN_SAME, WIN_AF, WIN_PLAIN };
 enum { SCALING_NONE = 1, SCALING_LINEAR, SCALING_YARN, SCALING_LONGROPE };
 enum { FACTORS_NONE, FACTORS_FREQS, FACTORS_LONGSHORT, FACTORS_AUTO };
-/* Shape of a norm: none, without weight, [cols] shared by the heads, [width] over the row, [heads][cols], [heads][1]. */
-enum { QK_NONE, QK_PLAIN, QK_HEAD, QK_FULL, QK_PERHEAD, QK_GAIN, QK_MAYBE = 8 /* added: only if the tensor is there */ };
+/* Shape of a norm: none, without weight, [cols] shared by the heads, [width] over the row,
+ * [heads][cols], [heads][1]. */
+enum {
+    QK_NONE,
+    QK_PLAIN,
+    QK_HEAD,
+    QK_FULL,
+    QK_PERHEAD,
+    QK_GAIN,
+    QK_MAYBE = 8 /* added: only if the tensor is there */
+};
 enum { WIN_MASK_STD, WIN_MASK_CHUNK };
 enum { TIE_OPT, TIE_OWN, TIE_TIED, TIE_REV };
 enum { MOE_ALL, MOE_LEAD, MOE_STEP, MOE_LEAD_STEP, MOE_TENSOR };
@@ -165,13 +175,13 @@ typedef enum ig_expr {
 
 typedef enum ig_src_kind {
     SRC_END,
-    SRC_CONST,   /* always ends the chain, even with 0 */
-    SRC_KEY,     /* present and nonzero */
-    SRC_KEY0,    /* present; 0 counts */
-    SRC_INV,     /* 1 / key, present and nonzero; a zero ends the chain as 0 */
-    SRC_WORD,    /* key is a word of the field's list */
-    SRC_FIELD,   /* a field, per layer when that is; nonzero */
-    SRC_EXPR     /* nonzero */
+    SRC_CONST, /* always ends the chain, even with 0 */
+    SRC_KEY,   /* present and nonzero */
+    SRC_KEY0,  /* present; 0 counts */
+    SRC_INV,   /* 1 / key, present and nonzero; a zero ends the chain as 0 */
+    SRC_WORD,  /* key is a word of the field's list */
+    SRC_FIELD, /* a field, per layer when that is; nonzero */
+    SRC_EXPR   /* nonzero */
 } ig_src_kind;
 
 /* Keys are written without the "<arch>." prefix; a leading '/' means the whole name. */
@@ -185,15 +195,15 @@ typedef struct ig_src {
 
 typedef enum ig_cond_kind {
     COND_ALWAYS,
-    COND_KEY,       /* present and nonzero */
+    COND_KEY, /* present and nonzero */
     COND_NO_KEY,
-    COND_KEY_ZERO,  /* present and zero */
-    COND_TENSOR,    /* a whole tensor name */
+    COND_KEY_ZERO, /* present and zero */
+    COND_TENSOR,   /* a whole tensor name */
     COND_NO_TENSOR,
-    COND_SECTIONS,  /* rope.dimension_sections: the first two are above 0 */
-    COND_EQ,        /* field == value */
+    COND_SECTIONS, /* rope.dimension_sections: the first two are above 0 */
+    COND_EQ,       /* field == value */
     COND_NE,
-    COND_ABOVE      /* field > value */
+    COND_ABOVE /* field > value */
 } ig_cond_kind;
 
 typedef struct ig_cond {
@@ -223,7 +233,8 @@ typedef struct ig_field_row {
 
 extern const ig_field_row ig_arch_fields[F_COUNT];
 
-/* A key that shapes a graph somewhere: refused when a row does not use it, it is not neutral and the row does not ignore it. */
+/* A key that shapes a graph somewhere: refused when a row does not use it, it is not neutral and
+ * the row does not ignore it. */
 typedef struct ig_arch_key {
     const char *name; /* ends in '*': a prefix */
     double neutral;   /* beside 0, false and "" */
@@ -231,7 +242,7 @@ typedef struct ig_arch_key {
 extern const ig_arch_key ig_arch_graph_keys[];
 extern const char *const ig_arch_ignored_keys[]; /* of every row; NULL-ended */
 
-/* ---- tensors ----------------------------------------------------------------------------------------------------- */
+/* ---- tensors -------------------------------------------------------------------------------- */
 
 typedef enum ig_role {
     ROLE_NONE,
@@ -300,7 +311,7 @@ typedef struct ig_rename {
     const char *stems[2];
 } ig_rename;
 
-/* ---- records ----------------------------------------------------------------------------------------------------- */
+/* ---- records -------------------------------------------------------------------------------- */
 
 /* Named values while a program is built. */
 typedef enum ig_reg {
@@ -313,20 +324,20 @@ typedef enum ig_reg {
     REG_Q,
     REG_K,
     REG_V,
-    REG_O,    /* mixer output */
-    REG_Y,    /* stream after the mixer */
-    REG_F,    /* feed-forward input */
-    REG_M,    /* feed-forward output */
-    REG_RIN,  /* router input */
+    REG_O,   /* mixer output */
+    REG_Y,   /* stream after the mixer */
+    REG_F,   /* feed-forward input */
+    REG_M,   /* feed-forward output */
+    REG_RIN, /* router input */
     REG_ID,
     REG_WT,
     REG_ONES, /* weights 1 */
     REG_G,
     REG_U,
-    REG_S,    /* shared expert, second branch */
+    REG_S, /* shared expert, second branch */
     REG_T,
-    REG_PLE,  /* per-layer inputs, a head for each layer */
-    REG_Z,    /* logits */
+    REG_PLE, /* per-layer inputs, a head for each layer */
+    REG_Z,   /* logits */
     REG_COUNT
 } ig_reg;
 
@@ -351,10 +362,10 @@ typedef enum ig_width {
 typedef enum ig_rec {
     REC_END,
     REC_COPY,
-    REC_SLICE,   /* head of the current layer */
-    REC_EMBED,   /* arg: index, scale of rows, scale of injected rows */
-    REC_NORM,    /* arg: kind, eps, shape (QK_*) */
-    REC_LINEAR,  /* arg[0]: accumulate in f32 */
+    REC_SLICE,  /* head of the current layer */
+    REC_EMBED,  /* arg: index, scale of rows, scale of injected rows */
+    REC_NORM,   /* arg: kind, eps, shape (QK_*) */
+    REC_LINEAR, /* arg[0]: accumulate in f32 */
     REC_ROPE,
     REC_CLAMP,
     REC_TEMP,
@@ -364,12 +375,12 @@ typedef enum ig_rec {
     REC_ADD,     /* arg: a, b; 0 stands for 1 */
     REC_GLU,     /* arg: act, limit per layer; role: divisor */
     REC_ATTEND,
-    REC_ROUTE,   /* arg: id_div */
-    REC_EXPERT,  /* arg: experts */
+    REC_ROUTE,  /* arg: id_div */
+    REC_EXPERT, /* arg: experts */
     REC_COMBINE,
-    REC_ONES,    /* a row of top-k ones */
+    REC_ONES, /* a row of top-k ones */
     REC_SELECT,
-    REC_CALL,    /* arg[0]: ig_slot */
+    REC_CALL, /* arg[0]: ig_slot */
     REC_COUNT
 } ig_rec;
 
@@ -377,7 +388,7 @@ typedef enum ig_slot { SLOT_MIXER, SLOT_FFN, SLOT_DENSE, SLOT_MOE } ig_slot;
 
 typedef enum ig_when_kind {
     WHEN_ALWAYS,
-    WHEN_SET,   /* field != 0 */
+    WHEN_SET, /* field != 0 */
     WHEN_UNSET,
     WHEN_EQ,
     WHEN_NE,
@@ -431,11 +442,11 @@ typedef enum ig_recipe {
 
 extern const ig_record *const ig_arch_recipes[RECIPE_COUNT];
 
-/* ---- rows -------------------------------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------- */
 
 typedef struct ig_refusal {
     ig_cond when, also; /* both hold */
-    const char *why; /* message after the architecture's name; NULL ends a list */
+    const char *why;    /* message after the architecture's name; NULL ends a list */
 } ig_refusal;
 
 typedef struct ig_arch_row {
@@ -456,16 +467,16 @@ const ig_arch_row *ig_arch_find(ig_str name);
 /* IG_EUNSUPPORTED with near names. */
 ig_status ig_arch_unknown(ig_str name, ig_err *err);
 
-/* ---- builder ----------------------------------------------------------------------------------------------------- */
+/* ---- builder -------------------------------------------------------------------------------- */
 
 enum {
-    LAYER_MIX = 1,     /* has a mixer */
+    LAYER_MIX = 1, /* has a mixer */
     LAYER_ROPE = 2,
     LAYER_WINDOW = 4,
     LAYER_MOE = 8,
-    LAYER_REUSE = 16,  /* reads pages of layer kv_from */
+    LAYER_REUSE = 16, /* reads pages of layer kv_from */
     LAYER_V_FROM_K = 32,
-    LAYER_DEAD = 64,   /* the identity */
+    LAYER_DEAD = 64,     /* the identity */
     LAYER_UNGATED = 128, /* experts without a gate matrix */
     LAYER_MERGED = 256   /* gate and up of the experts are one tensor */
 };
@@ -503,8 +514,8 @@ typedef struct ig_builder {
     bool in_layer;
     ig_rope_table rope[2]; /* of full and of window layers */
     ig_ref reg[REG_COUNT];
-    const ig_tensor **used;
-    uint32_t n_used, cap_used;
+    bool *used;              /* [tensors of the checkpoint] */
+    ig_weight_id *weight_of; /* [tensors]: a matrix that two ops read is one weight */
     const char *touched[IG_ARCH_KEYS_TOUCHED_MAX];
     uint32_t n_touched;
 } ig_builder;
@@ -527,19 +538,22 @@ ig_status ig_arch_layers(ig_builder *b, ig_err *err);
 ig_status ig_arch_ropes(ig_builder *b, ig_err *err);
 
 /* arch_weights.c */
-/* NULL when absent; marks it used. `suffix` is ".weight", ".bias" or ".scale"; ".weight" also tries the bare stem. */
+/* NULL when absent; marks it used. `suffix` is ".weight", ".bias" or ".scale"; ".weight" also tries
+ * the bare stem. */
 const ig_tensor *ig_arch_find_tensor(const ig_builder *b, ig_role role, const char *suffix);
 bool ig_arch_has(const ig_builder *b, ig_role role);
 ig_status ig_arch_missing(const ig_builder *b, ig_role role, ig_err *err);
 /* A matrix [stack][rows][cols] in the file's type. */
-ig_status ig_arch_matrix(ig_builder *b, const ig_tensor *t, uint64_t cols, uint64_t rows, uint64_t stack, ig_weight_id *out,
-                         ig_err *err);
+ig_status ig_arch_matrix(ig_builder *b, const ig_tensor *t, uint64_t cols, uint64_t rows,
+                         uint64_t stack, ig_weight_id *out, ig_err *err);
 /* n numbers [rows][cols] as f32, decoded into the program when the file has another type. */
-ig_status ig_arch_vector(ig_builder *b, const ig_tensor *t, uint64_t cols, uint64_t rows, ig_weight_id *out, ig_err *err);
+ig_status ig_arch_vector(ig_builder *b, const ig_tensor *t, uint64_t cols, uint64_t rows,
+                         ig_weight_id *out, ig_err *err);
 /* The numbers of a small tensor. */
 ig_status ig_arch_numbers(ig_builder *b, const ig_tensor *t, uint64_t n, float **out, ig_err *err);
-ig_status ig_arch_mark(ig_builder *b, const ig_tensor *t, ig_err *err);
-ig_status ig_arch_check_tensors(ig_builder *b, ig_err *err);
+void ig_arch_mark(ig_builder *b, const ig_tensor *t);
+ig_status ig_arch_weights_begin(ig_builder *b, ig_err *err);
+ig_status ig_arch_check_tensors(const ig_builder *b, ig_err *err);
 
 /* arch_emit.c */
 ig_status ig_arch_record(ig_builder *b, const ig_record *r, ig_err *err);
@@ -549,8 +563,8 @@ ig_status ig_arch_emit_linear(ig_builder *b, const ig_record *r, ig_err *err);
 ig_status ig_arch_emit_expert(ig_builder *b, const ig_record *r, ig_err *err);
 ig_status ig_arch_emit_route(ig_builder *b, const ig_record *r, ig_err *err);
 /* arch_emit.c, for arch_emit_linear.c */
-ig_status ig_arch_new_value(ig_builder *b, const char *name, ig_rows rows, uint64_t heads, uint64_t cols, ig_ref *out,
-                            ig_err *err);
+ig_status ig_arch_new_value(ig_builder *b, const char *name, ig_rows rows, uint64_t heads,
+                            uint64_t cols, ig_ref *out, ig_err *err);
 ig_status ig_arch_op(ig_builder *b, ig_op *op, ig_err *err);
 ig_rows ig_arch_rows_of(const ig_builder *b, ig_ref ref);
 ig_ref ig_arch_row_view(ig_ref ref); /* heads = 1; the view must be contiguous */

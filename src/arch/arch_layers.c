@@ -1,17 +1,22 @@
-/* arch_layers.c: what each layer is: mixer, widths, window, rope, experts. Layer rules are enumerated fields. */
+/* arch_layers.c: what each layer is: mixer, widths, window, rope, experts. Layer rules are
+ * enumerated fields. */
 #include "arch/arch_int.h"
 
-/* Window flags: an array of the file, or an integer that replaces the row's period, or the row's period. */
+/* Window flags: an array of the file, or an integer that replaces the row's period, or the row's
+ * period. */
 static ig_status windows(ig_builder *b, ig_err *err) {
     const uint32_t n = b->n_layers;
     const ig_meta *m = ig_arch_meta(b, "attention.sliding_window_pattern");
     uint64_t p = (uint64_t)b->v[F_WIN_P];
     const bool on = b->v[F_W] > 0;
     if (b->v[F_WIN_ARRAY] != 0 && (!m || m->type != IG_META_ARRAY))
-        return ig_fail(err, IG_EFORMAT, "key %.*s.attention.sliding_window_pattern: an array with a flag per layer is needed",
-                       IG_STR_ARG(b->arch));
+        return ig_fail(
+            err, IG_EFORMAT,
+            "key %.*s.attention.sliding_window_pattern: an array with a flag per layer is needed",
+            IG_STR_ARG(b->arch));
     if (m && m->type != IG_META_ARRAY && (!ig_meta_u64(m, 0, &p) || p > IG_LAYERS_MAX))
-        return ig_fail(err, IG_EFORMAT, "key %.*s.attention.sliding_window_pattern: no period; the file is damaged",
+        return ig_fail(err, IG_EFORMAT,
+                       "key %.*s.attention.sliding_window_pattern: no period; the file is damaged",
                        IG_STR_ARG(b->arch));
     for (uint32_t l = 0; l < n; l++) {
         bool flag = false;
@@ -19,7 +24,8 @@ static ig_status windows(ig_builder *b, ig_err *err) {
             uint64_t x = 0;
             if (l < m->count && !ig_meta_bool(m, l, &flag)) {
                 if (!ig_meta_u64(m, l, &x))
-                    return ig_fail(err, IG_EFORMAT, "key %.*s.attention.sliding_window_pattern: value %u is no flag",
+                    return ig_fail(err, IG_EFORMAT,
+                                   "key %.*s.attention.sliding_window_pattern: value %u is no flag",
                                    IG_STR_ARG(b->arch), l);
                 flag = x != 0;
             }
@@ -57,7 +63,8 @@ static ig_status rope_on(ig_builder *b, uint32_t l, bool *on, ig_err *err) {
         uint64_t x;
         if (m && !ig_meta_bool(m, m->type == IG_META_ARRAY ? l : 0, on)) {
             if (!ig_meta_u64(m, l, &x))
-                return ig_fail(err, IG_EFORMAT, "key %.*s.attention.rope_pattern: no flag for layer %u",
+                return ig_fail(err, IG_EFORMAT,
+                               "key %.*s.attention.rope_pattern: no flag for layer %u",
                                IG_STR_ARG(b->arch), l);
             *on = x != 0;
         }
@@ -107,10 +114,12 @@ static ig_status heads(ig_builder *b, uint32_t l, ig_err *err) {
         return IG_OK;
     if (y->heads == 0 || y->kv_heads == 0 || y->heads % y->kv_heads)
         return ig_fail(err, IG_EFORMAT,
-                       "key %.*s.attention.head_count: layer %u has %u heads over %u KV heads; the file is damaged",
+                       "key %.*s.attention.head_count: layer %u has %u heads over %u KV heads; the "
+                       "file is damaged",
                        IG_STR_ARG(b->arch), l, y->heads, y->kv_heads);
     if ((uint64_t)y->heads * IG_MAX(y->k_cols, y->v_cols) > IG_WIDTH_MAX)
-        return ig_fail(err, IG_ELIMIT, "key %.*s.attention.key_length: %u heads of %u columns are wider than %u",
+        return ig_fail(err, IG_ELIMIT,
+                       "key %.*s.attention.key_length: %u heads of %u columns are wider than %u",
                        IG_STR_ARG(b->arch), y->heads, IG_MAX(y->k_cols, y->v_cols), IG_WIDTH_MAX);
     return IG_OK;
 }
@@ -124,9 +133,11 @@ static ig_status shared_pages(ig_builder *b, ig_err *err) {
         while (from > 0 && (b->layers[from - 1].flags & LAYER_WINDOW) != (y->flags & LAYER_WINDOW))
             from--;
         const ig_layer *own = from > 0 ? &b->layers[from - 1] : NULL;
-        if (!own || own->k_cols != y->k_cols || own->v_cols != y->v_cols || y->heads % own->kv_heads)
+        if (!own || own->k_cols != y->k_cols || own->v_cols != y->v_cols ||
+            y->heads % own->kv_heads)
             return ig_fail(err, IG_EFORMAT,
-                           "key %.*s.attention.shared_kv_layers: layer %u finds no earlier layer with keys of its kind",
+                           "key %.*s.attention.shared_kv_layers: layer %u finds no earlier layer "
+                           "with keys of its kind",
                            IG_STR_ARG(b->arch), l);
         y->flags |= LAYER_REUSE;
         y->kv_heads = own->kv_heads;
@@ -135,14 +146,23 @@ static ig_status shared_pages(ig_builder *b, ig_err *err) {
     return IG_OK;
 }
 
-static void by_tensor(ig_builder *b, ig_layer *y) {
+/* What the layer's tensors say. */
+static ig_status by_tensor(ig_builder *b, ig_layer *y, ig_err *err) {
     const bool fused = ig_arch_has(b, ROLE_ATTN_QKV);
-    if (b->v[F_V_FROM_K] != 0 && !fused && !ig_arch_has(b, ROLE_ATTN_V))
+    if (b->v[F_V_FROM_K] != 0 && !fused && !ig_arch_has(b, ROLE_ATTN_V)) {
         y->flags |= LAYER_V_FROM_K;
+        if (y->k_cols != y->v_cols)
+            return ig_fail(
+                err, IG_EFORMAT,
+                "key %.*s.attention.value_length: layer %u takes its values from keys, but %u "
+                "columns are not %u",
+                IG_STR_ARG(b->arch), b->layer, y->v_cols, y->k_cols);
+    }
     if (ig_arch_has(b, ROLE_GATE_UP_EXPS))
         y->flags |= LAYER_MERGED;
     else if (b->v[F_GATE_OPT] != 0 && !ig_arch_has(b, ROLE_GATE_EXPS))
         y->flags |= LAYER_UNGATED;
+    return IG_OK;
 }
 
 ig_status ig_arch_layers(ig_builder *b, ig_err *err) {
@@ -159,7 +179,7 @@ ig_status ig_arch_layers(ig_builder *b, ig_err *err) {
             y->flags |= LAYER_ROPE;
         if (moe(b, l))
             y->flags |= LAYER_MOE;
-        by_tensor(b, y);
+        IG_TRY(by_tensor(b, y, err));
     }
     b->in_layer = false;
     return shared_pages(b, err);

@@ -49,7 +49,8 @@ ig_status ig_arch_unknown(ig_str name, ig_err *err) {
     for (const char *const *k = ig_arch_later; *k; k++) {
         if (ig_str_is(name, *k))
             return ig_fail(err, IG_EUNSUPPORTED,
-                           "architecture %.*s is known but not built yet; use a model of another architecture or a later "
+                           "architecture %.*s is known but not built yet; use a model of another "
+                           "architecture or a later "
                            "version",
                            IG_STR_ARG(name));
     }
@@ -69,7 +70,8 @@ ig_status ig_arch_unknown(ig_str name, ig_err *err) {
             }
         }
     }
-    return ig_fail(err, IG_EUNSUPPORTED,
-                   "architecture %.*s is unknown; near names are %s, %s, %s, and `ingot archs` lists all",
-                   IG_STR_ARG(name), near[0], near[1], near[2]);
+    return ig_fail(
+        err, IG_EUNSUPPORTED,
+        "architecture %.*s is unknown; near names are %s, %s, %s, and `ingot archs` lists all",
+        IG_STR_ARG(name), near[0], near[1], near[2]);
 }

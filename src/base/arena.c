@@ -110,7 +110,7 @@ ig_status ig_arena_new(ig_arena *arena, size_t n, size_t size, void *out, ig_err
 }
 
 ig_status ig_arena_str(ig_arena *arena, ig_str s, ig_str *out, ig_err *err) {
-    char *p;
+    char *p = NULL;
     size_t bytes;
     if (!ig_add(s.n, 1, &bytes))
         return ig_fail(err, IG_ELIMIT, "string of %zu bytes", s.n);

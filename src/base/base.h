@@ -14,6 +14,7 @@
 #include "base/checked.h"
 #include "base/compiler.h"
 #include "base/cursor.h"
+#include "base/lazy.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/slice.h"

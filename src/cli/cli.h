@@ -98,6 +98,7 @@ extern const size_t CLI_OPTION_COUNT;
 bool cli_parse(cli_command_id command, int argc, char **argv, cli_options *o);
 void cli_help(FILE *to, cli_command_id command);
 void cli_man(FILE *to, cli_command_id command);
+void cli_man_overview(FILE *to);
 void cli_completion(FILE *to);
 /* "512,1024" → numbers; false when malformed. */
 bool cli_numbers(const char *text, uint32_t *out, uint32_t max, uint32_t *n);

@@ -36,7 +36,11 @@ static int run(int argc, char **argv) {
         cli_completion(stdout);
         return EXIT_OK;
     }
-    bool man = strcmp(name, "--man") == 0 && argc > 2;
+    bool man = strcmp(name, "--man") == 0;
+    if (man && argc == 2) {
+        cli_man_overview(stdout);
+        return EXIT_OK;
+    }
     for (int c = 0; c < CMD_COUNT; c++) {
         if (strcmp(man ? argv[2] : name, CLI_COMMANDS[c].name) != 0)
             continue;

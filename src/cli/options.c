@@ -260,6 +260,17 @@ void cli_man(FILE *to, cli_command_id command) {
     fputs("\n.fi\n.SH EXIT STATUS\n0 success, 1 failure, 2 wrong usage.\n", to);
 }
 
+void cli_man_overview(FILE *to) {
+    fprintf(to, ".TH INGOT 1 \"\" \"Ingot %s\"\n.SH NAME\ningot \\- runs language models\n.SH SYNOPSIS\n"
+                ".B ingot\n\\fICOMMAND\\fR [\\fIARGUMENTS\\fR]\n.SH COMMANDS\n", ingot_version());
+    for (int c = 0; c < CMD_COUNT; c++) {
+        fprintf(to, ".TP\n.BR ingot\\-%s (1)\n", CLI_COMMANDS[c].name);
+        man_text(to, CLI_COMMANDS[c].summary);
+        fputc('\n', to);
+    }
+    fputs(".SH EXIT STATUS\n0 success, 1 failure, 2 wrong usage.\n", to);
+}
+
 static void completion_names(FILE *to, unsigned command) {
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         if (!(CLI_OPTIONS[i].commands & 1u << command))

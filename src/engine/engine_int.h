@@ -23,7 +23,8 @@ struct ingot_model {
     ig_logger logger;
     ingot_model_options options; /* with defaults filled in; strings are not kept */
     ig_checkpoint *ckpt;
-    ig_tokenizer *tokenizer;
+    ig_tokenizer *tokenizer; /* NULL when the vocabulary cannot be used: ids go in and logits come out all the same */
+    ig_err tokenizer_error;  /* why */
     ig_template *chat;      /* NULL when the model has none */
     ig_err chat_error;      /* why it could not be compiled */
     ig_device *device;
@@ -55,6 +56,8 @@ ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *options
                          ig_device **device, ig_plan **plan, ig_err *err);
 /* vocab.c */
 ig_status ig_engine_tokenizer(const ig_checkpoint *ckpt, const ig_logger *logger, ig_tokenizer **out, ig_err *err);
+/* IG_OK when the model has a usable vocabulary, else why not. */
+ig_status ig_engine_need_text(const ingot_model *model, ig_err *err);
 /* forecast.c: pages of each group for one session. */
 void ig_engine_pages(const ig_plan *plan, uint32_t n_pages[IG_PAGE_GROUPS_MAX]);
 /* text.c */

@@ -117,6 +117,7 @@ static ig_status loop(generation *g, const int32_t *ids, size_t n_ids, ig_err *e
 static ig_status prepare(generation *g, const int32_t **ids, size_t *n_ids, ig_err *err) {
     ingot_session *s = g->s;
     const ingot_generate_options *o = g->o;
+    IG_TRY(ig_engine_need_text(s->model, err));
     if (o->n_stop > STOP_STRINGS_MAX)
         return ig_fail(err, IG_ELIMIT, "%u stop strings; at most %u", o->n_stop, STOP_STRINGS_MAX);
     for (uint32_t i = 0; i < o->n_stop; i++) {

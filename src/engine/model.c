@@ -135,8 +135,13 @@ static ig_status open_all(ingot_model *m, const char *path, ig_err *err) {
     IG_TRY(ig_checkpoint_open(&m->ckpt, path, &options, err));
     IG_TRY(keep_names(m, err));
     ig_status status = ig_mutex_create(&m->turn, err);
-    if (!status)
-        status = ig_engine_tokenizer(m->ckpt, &m->logger, &m->tokenizer, err);
+    if (!status) {
+        /* As with the template: a vocabulary of another kind must not keep anyone from evaluating ids. */
+        if (ig_engine_tokenizer(m->ckpt, &m->logger, &m->tokenizer, &m->tokenizer_error)) {
+            ig_log(&m->logger, IG_LOG_WARN, "event=vocabulary_refused reason=\"%s\"", m->tokenizer_error.message);
+            status = m->options.vocab_only || m->tokenizer_error.code == IG_EMEMORY ? ig_engine_need_text(m, err) : IG_OK;
+        }
+    }
     if (!status) {
         compile_chat(m);
         status = m->options.vocab_only ? IG_OK : open_weights(m, err);
@@ -190,7 +195,7 @@ void ingot_model_describe(const ingot_model *m, ingot_model_facts *facts) {
                                  .name = m->name,
                                  .format = ig_checkpoint_format(m->ckpt),
                                  .device = "none",
-                                 .vocabulary = ig_tokenizer_size(m->tokenizer),
+                                 .vocabulary = m->tokenizer ? ig_tokenizer_size(m->tokenizer) : 0,
                                  .context = m->options.context,
                                  .batch = m->options.batch,
                                  .file_bytes = ig_checkpoint_file_bytes(m->ckpt),

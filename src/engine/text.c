@@ -22,6 +22,9 @@ ingot_status ingot_tokenize(const ingot_model *model, const char *text, size_t s
     unsigned f = (flags & INGOT_ADD_SPECIAL ? (unsigned)IG_ENCODE_ADD_SPECIAL : 0) |
                  (flags & INGOT_PARSE_SPECIAL ? (unsigned)IG_ENCODE_PARSE_SPECIAL : 0);
     ig_err *err = ig_engine_err(error);
+    ig_status usable = ig_engine_need_text(model, err);
+    if (usable)
+        return (ingot_status)usable;
     ig_status status = ig_tokenizer_encode(model->tokenizer, (ig_str){text, size}, f, &list, err);
     if (status) {
         ig_free(list.p);
@@ -42,6 +45,9 @@ void ingot_ids_free(int32_t **ids) {
 ingot_status ingot_detokenize(const ingot_model *model, const int32_t *ids, size_t n_ids, bool special, ingot_text *out,
                               ingot_error *error) {
     ig_err *err = ig_engine_err(error);
+    ig_status usable = ig_engine_need_text(model, err);
+    if (usable)
+        return (ingot_status)usable;
     ig_buf buf;
     ig_buf_init(&buf, IG_TEXT_BYTES_MAX);
     ig_status status = ig_tokenizer_decode(model->tokenizer, ids, n_ids, special, &buf, err);
@@ -52,17 +58,19 @@ ingot_status ingot_detokenize(const ingot_model *model, const int32_t *ids, size
 }
 
 const char *ingot_token(const ingot_model *model, int32_t id, size_t *size) {
-    ig_str s = ig_tokenizer_token(model->tokenizer, id);
+    ig_str s = model->tokenizer ? ig_tokenizer_token(model->tokenizer, id) : (ig_str){0};
     *size = s.n;
     return s.p;
 }
 
 uint32_t ingot_vocabulary_size(const ingot_model *model) {
-    return ig_tokenizer_size(model->tokenizer);
+    if (model->plan)
+        return model->plan->program->facts.n_vocab;
+    return model->tokenizer ? ig_tokenizer_size(model->tokenizer) : 0;
 }
 
 bool ingot_token_ends(const ingot_model *model, int32_t id) {
-    return ig_tokenizer_is_eog(model->tokenizer, id);
+    return model->tokenizer && ig_tokenizer_is_eog(model->tokenizer, id);
 }
 
 typedef struct chat_parts {
@@ -73,7 +81,7 @@ typedef struct chat_parts {
 static ig_str special_of(const ingot_model *model, const char *given, ig_token_role role) {
     if (given)
         return ig_str_of(given);
-    if (!model)
+    if (!model || !model->tokenizer)
         return (ig_str){0};
     return ig_tokenizer_token(model->tokenizer, ig_tokenizer_role(model->tokenizer, role));
 }

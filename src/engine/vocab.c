@@ -128,6 +128,16 @@ static ig_status read_arrays(const ig_checkpoint *ckpt, ig_vocab *v, float **sco
     return read_scores(ckpt, v, scores, types, err);
 }
 
+ig_status ig_engine_need_text(const ingot_model *model, ig_err *err) {
+    if (model->tokenizer)
+        return IG_OK;
+    if (err) {
+        *err = model->tokenizer_error;
+        ig_err_prefix(err, "the model's vocabulary cannot be used for text");
+    }
+    return model->tokenizer_error.code;
+}
+
 ig_status ig_engine_tokenizer(const ig_checkpoint *ckpt, const ig_logger *logger, ig_tokenizer **out, ig_err *err) {
     ig_vocab v = {0};
     float *scores = NULL;

@@ -70,6 +70,7 @@ uint64_t ig_checkpoint_file_bytes(const ig_checkpoint *ckpt); /* of all parts */
 size_t ig_checkpoint_meta_count(const ig_checkpoint *ckpt);
 const ig_meta *ig_checkpoint_meta_at(const ig_checkpoint *ckpt, size_t i);
 size_t ig_checkpoint_tensor_count(const ig_checkpoint *ckpt);
+/* The directory is one array: tensor_at(i) is tensor_at(0) + i. */
 const ig_tensor *ig_checkpoint_tensor_at(const ig_checkpoint *ckpt, size_t i);
 /* Hashed lookups; NULL when absent. */
 const ig_meta *ig_checkpoint_meta(const ig_checkpoint *ckpt, ig_str key);

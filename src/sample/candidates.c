@@ -110,7 +110,7 @@ float *ig_candidates_cell(ig_candidates *c, int32_t id) {
     return own_tile(c, t) + (uint32_t)id % IG_TILE;
 }
 
-void ig_candidates_adjust(ig_candidates *c, const ig_token_map *m, ig_adjust *adjust,
+void ig_candidates_adjust(ig_candidates *c, const ig_token_counts *m, ig_adjust *adjust,
                           const void *user) {
     if (m->n == 0)
         return;

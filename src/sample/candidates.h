@@ -12,7 +12,7 @@
 
 #include "sample/cand_keys.h"
 #include "sample/sample.h"
-#include "sample/token_map.h"
+#include "sample/token_counts.h"
 
 #define IG_TILE 64u
 #define IG_LIST_SHORT 1024u /* lists up to here are sorted rather than selected from */
@@ -52,7 +52,7 @@ float *ig_candidates_cell(ig_candidates *c, int32_t id);
 /* New logit of every candidate that is in the map, from the old one and the map's value; infinite
  * ones stay. */
 typedef float ig_adjust(const void *user, float logit, int32_t value);
-void ig_candidates_adjust(ig_candidates *c, const ig_token_map *m, ig_adjust *adjust,
+void ig_candidates_adjust(ig_candidates *c, const ig_token_counts *m, ig_adjust *adjust,
                           const void *user);
 /* Divides every logit by temperature > 0. */
 void ig_candidates_scale(ig_candidates *c, double temperature);

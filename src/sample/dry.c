@@ -11,7 +11,7 @@ bool ig_dry_off(const ig_sample_params *p) {
 }
 
 void ig_dry_reset(ig_sampler *s) {
-    ig_token_map_clear(&s->dry_repeat);
+    ig_token_counts_clear(&s->dry_repeat);
     s->dry_exponent_max = UINT32_MAX;
     /* base^exponent stays below FLT_MAX, whose logarithm is 88.72…; a base this close to 1 needs no
      * cap. */
@@ -105,9 +105,9 @@ void ig_dry_apply(ig_sampler *s, ig_candidates *c, uint32_t stream) {
         uint32_t length = IG_MIN(s->dry_match[k], limit);
         if (length < allowed || is_single_breaker(s, r[k - 1]))
             continue;
-        int32_t *best = ig_token_map_at(&s->dry_repeat, r[k - 1]);
+        int32_t *best = ig_token_counts_at(&s->dry_repeat, r[k - 1]);
         *best = IG_MAX(*best, (int32_t)length);
     }
     ig_candidates_adjust(c, &s->dry_repeat, penalised, s);
-    ig_token_map_clear(&s->dry_repeat);
+    ig_token_counts_clear(&s->dry_repeat);
 }

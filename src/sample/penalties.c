@@ -22,12 +22,12 @@ void ig_penalties_apply(ig_sampler *s, ig_candidates *c, uint32_t stream) {
 void ig_penalties_accept(ig_sampler *s, int32_t id) {
     if (s->history_n >= s->penalty_window) {
         int32_t old = ig_sampler_recent(s, s->penalty_window - 1);
-        if (--*ig_token_map_at(&s->penalty_count, old) == 0)
-            ig_token_map_remove(&s->penalty_count, old);
+        if (--*ig_token_counts_at(&s->penalty_count, old) == 0)
+            ig_token_counts_remove(&s->penalty_count, old);
     }
-    ++*ig_token_map_at(&s->penalty_count, id);
+    ++*ig_token_counts_at(&s->penalty_count, id);
 }
 
 void ig_penalties_reset(ig_sampler *s) {
-    ig_token_map_clear(&s->penalty_count);
+    ig_token_counts_clear(&s->penalty_count);
 }

@@ -444,6 +444,11 @@ static inline ig_status tmpl_charge(tmpl_ctx *c, size_t bytes) {
     return ig_likely(c->steps <= IG_TEMPLATE_STEPS_MAX) ? IG_OK : tmpl_fail_steps(c);
 }
 
+/* Searching or decoding a byte takes about as long as copying eight. */
+static inline ig_status tmpl_charge_scan(tmpl_ctx *c, size_t bytes) {
+    return tmpl_charge(c, bytes * 8);
+}
+
 ig_status tmpl_eval(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, tmpl_value *out);
 ig_status tmpl_exec_list(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *first);
 /* A call with one more keyword argument, the caller of a call block. */
@@ -515,8 +520,10 @@ ig_status tmpl_getattr(tmpl_ctx *c, const tmpl_value *v, ig_str name, tmpl_value
 ig_status tmpl_getitem(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *key, tmpl_value *out);
 ig_status tmpl_slice(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *start,
                      const tmpl_value *stop, const tmpl_value *step, tmpl_value *out);
-/* "a.b.0" of map(attribute=…), as getitem steps. */
-ig_status tmpl_get_path(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *path, tmpl_value *out);
+/* "a.b.0" of map(attribute=…), as getitem steps; `otherwise` (not NULL or none) replaces what is
+ * undefined on the way. */
+ig_status tmpl_get_path(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *path,
+                        const tmpl_value *otherwise, tmpl_value *out);
 
 ig_status tmpl_list_new(tmpl_ctx *c, size_t cap, tmpl_list **out);
 ig_status tmpl_list_add(tmpl_ctx *c, tmpl_list *list, const tmpl_value *v);

@@ -148,7 +148,7 @@ const tmpl_row *tmpl_find_method(tmpl_kind kind, ig_str name, bool *unsafe) {
         *unsafe = ig_str_is(name, *hidden);
     if (*unsafe)
         return NULL;
-    switch (kind) {
+    switch ((int)kind) {
     case TMPL_STR:
         return tmpl_find_row(TMPL_STR_METHODS, TMPL_STR_METHODS_N, name);
     case TMPL_DICT:
@@ -219,7 +219,7 @@ static ig_status attribute(tmpl_ctx *c, const tmpl_value *v, ig_str name, tmpl_v
     if (unsafe && v->kind != TMPL_NAMESPACE &&
         (v->kind != TMPL_DICT || !ig_str_starts(name, IG_STR("__"))))
         return IG_OK;
-    switch ((tmpl_kind)v->kind) {
+    switch (v->kind) {
     case TMPL_LOOP:
         return tmpl_loop_attr(c, v->u.loop, name, out, found);
     case TMPL_RANGE:
@@ -309,25 +309,35 @@ ig_status tmpl_getitem(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *key, 
     return IG_OK;
 }
 
-ig_status tmpl_get_path(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *path, tmpl_value *out) {
+static ig_status path_step(tmpl_ctx *c, const tmpl_value *part, const tmpl_value *otherwise,
+                           tmpl_value *v) {
+    const tmpl_value from = *v;
+    IG_TRY(tmpl_getitem(c, &from, part, v));
+    if (v->kind == TMPL_UNDEFINED && otherwise && otherwise->kind > TMPL_NONE)
+        *v = *otherwise;
+    return IG_OK;
+}
+
+ig_status tmpl_get_path(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *path,
+                        const tmpl_value *otherwise, tmpl_value *out) {
     *out = *v;
+    if (path->kind == TMPL_NONE || path->kind == TMPL_MISSING)
+        return IG_OK;
     if (path->kind != TMPL_STR)
-        return path->kind == TMPL_NONE || path->kind == TMPL_MISSING
-                   ? IG_OK
-                   : tmpl_getitem(c, v, path, out);
+        return path_step(c, path, otherwise, out);
     for (size_t start = 0; start <= path->u.s.n;) {
         size_t end = start;
         bool digits = true;
         for (; end < path->u.s.n && path->u.s.p[end] != '.'; end++)
             digits = digits && path->u.s.p[end] >= '0' && path->u.s.p[end] <= '9';
-        tmpl_value part = tmpl_str((ig_str){path->u.s.p + start, end - start}), from = *out;
+        tmpl_value part = tmpl_str((ig_str){path->u.s.p + start, end - start});
         bool ok = digits && end > start;
         int64_t number;
         if (ok)
             IG_TRY(tmpl_parse_int(part.u.s, 10, &number, &ok));
         if (ok)
             part = tmpl_int(number);
-        IG_TRY(tmpl_getitem(c, &from, &part, out));
+        IG_TRY(path_step(c, &part, otherwise, out));
         start = end + 1;
     }
     return IG_OK;

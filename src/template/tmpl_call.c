@@ -220,7 +220,7 @@ ig_status tmpl_call_macro(tmpl_ctx *c, const tmpl_macro *m, const tmpl_args *arg
 }
 
 ig_status tmpl_call(tmpl_ctx *c, const tmpl_value *callee, const tmpl_args *args, tmpl_value *out) {
-    switch ((tmpl_kind)callee->kind) {
+    switch (callee->kind) {
     case TMPL_MACRO:
         return tmpl_call_macro(c, callee->u.macro, args, out);
     case TMPL_METHOD:

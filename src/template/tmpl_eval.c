@@ -272,7 +272,7 @@ static ig_status eval_kind(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, tm
     const tmpl_value missing = {0};
     tmpl_value v;
     bool yes;
-    switch ((tmpl_node_kind)node->kind) {
+    switch (node->kind) {
     case TMPL_N_NAME:
         return eval_name(f, node, out);
     case TMPL_N_TUPLE:

@@ -346,7 +346,7 @@ static ig_status exec_output(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node) 
 }
 
 static ig_status exec_one(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node) {
-    switch ((tmpl_node_kind)node->kind) {
+    switch (node->kind) {
     case TMPL_N_TEXT:
         return tmpl_put(c, node->name);
     case TMPL_N_OUTPUT:

@@ -35,7 +35,7 @@ FILTER(seq_first) {
 
 /* Whether Python's reversed() takes it. */
 static bool is_reversible(const tmpl_value *v) {
-    return v->kind != TMPL_ITER && v->kind != TMPL_UNDEFINED;
+    return v->kind != TMPL_ITER;
 }
 
 FILTER(seq_last) {
@@ -94,7 +94,7 @@ FILTER(seq_join) {
     for (size_t i = 0; i < list->n; i++) {
         if (i)
             IG_TRY(tmpl_put(c, between));
-        IG_TRY(tmpl_get_path(c, &list->items[i], &a[2], &item));
+        IG_TRY(tmpl_get_path(c, &list->items[i], &a[2], NULL, &item));
         IG_TRY(tmpl_put_str(c, &item));
     }
     return tmpl_take_value(c, mark, false, out);
@@ -109,7 +109,7 @@ FILTER(seq_sum) {
     IG_TRY(tmpl_list_from(c, &a[0], &list));
     for (size_t i = 0; i < list->n; i++) {
         tmpl_value before = sum;
-        IG_TRY(tmpl_get_path(c, &list->items[i], &a[1], &item));
+        IG_TRY(tmpl_get_path(c, &list->items[i], &a[1], NULL, &item));
         IG_TRY(tmpl_binary(c, TMPL_ADD, &before, &item, &sum));
     }
     *out = sum;
@@ -162,17 +162,14 @@ static ig_status sort_items(tmpl_ctx *c, const tmpl_list *items, const tmpl_valu
                                  : *path;
             rest =
                 comma < rest.n ? (ig_str){rest.p + comma + 1, rest.n - comma - 1} : (ig_str){"", 0};
-            IG_TRY(tmpl_get_path(c, &items->items[i], &one, &key));
-            if (otherwise && otherwise->kind > TMPL_NONE && key.kind == TMPL_UNDEFINED)
-                key = *otherwise;
+            IG_TRY(tmpl_get_path(c, &items->items[i], &one, otherwise, &key));
             if (fold) {
                 tmpl_value raw = key;
                 IG_TRY(tmpl_lower_value(c, &raw, &key));
             }
             IG_TRY(tmpl_list_add(c, keys, &key));
         } while (rest.n);
-        (*out)[i] =
-            (sortable){keys->n == 1 ? key : tmpl_list_value(TMPL_LIST, keys), items->items[i]};
+        (*out)[i] = (sortable){multi ? tmpl_list_value(TMPL_LIST, keys) : key, items->items[i]};
     }
     return merge_sort(c, *out, spare, items->n, reverse);
 }
@@ -241,9 +238,7 @@ FILTER(seq_groupby) {
             if (same)
                 IG_TRY(tmpl_equal(c, &sorted[first].key, &sorted[i + 1].key, &same));
         }
-        IG_TRY(tmpl_get_path(c, &sorted[first].value, &a[1], &key));
-        if (key.kind == TMPL_UNDEFINED && a[2].kind > TMPL_NONE)
-            key = a[2];
+        IG_TRY(tmpl_get_path(c, &sorted[first].value, &a[1], &a[2], &key));
         const tmpl_value all = tmpl_list_value(TMPL_LIST, members);
         IG_TRY(tmpl_pair(c, &key, &all, &group));
         group.view = 1;
@@ -264,7 +259,7 @@ FILTER(seq_unique) {
     IG_TRY(tmpl_dict_new(c, &seen));
     for (size_t i = 0; i < list->n; i++) {
         tmpl_value key, folded, *found;
-        IG_TRY(tmpl_get_path(c, &list->items[i], &a[2], &key));
+        IG_TRY(tmpl_get_path(c, &list->items[i], &a[2], NULL, &key));
         folded = key;
         if (!exact)
             IG_TRY(tmpl_lower_value(c, &key, &folded));
@@ -288,7 +283,7 @@ static ig_status extreme(tmpl_ctx *c, const tmpl_value *a, bool largest, tmpl_va
         tmpl_value raw, key;
         int sign = 1;
         bool ordered = true;
-        IG_TRY(tmpl_get_path(c, &list->items[i], &a[2], &raw));
+        IG_TRY(tmpl_get_path(c, &list->items[i], &a[2], NULL, &raw));
         key = raw;
         if (!exact)
             IG_TRY(tmpl_lower_value(c, &raw, &key));
@@ -387,10 +382,7 @@ static ig_status map_one(tmpl_ctx *c, const tmpl_value *item, const tmpl_args *a
         if (args->n_named != 1u + (otherwise != NULL))
             return tmpl_fail(c, IG_EARGUMENT,
                              "map: unexpected keyword argument beside attribute and default");
-        IG_TRY(tmpl_get_path(c, item, attribute, out));
-        if (out->kind == TMPL_UNDEFINED && otherwise && otherwise->kind != TMPL_NONE)
-            *out = *otherwise;
-        return IG_OK;
+        return tmpl_get_path(c, item, attribute, otherwise, out);
     }
     if (args->n == 0)
         return tmpl_fail(c, IG_EARGUMENT, "map requires a filter argument");
@@ -430,7 +422,7 @@ static ig_status select(tmpl_ctx *c, const tmpl_value *a, const tmpl_args *args,
         tmpl_value v = list->items[i];
         bool yes;
         if (by_attr)
-            IG_TRY(tmpl_get_path(c, &list->items[i], &args->at[0], &v));
+            IG_TRY(tmpl_get_path(c, &list->items[i], &args->at[0], NULL, &v));
         if (args->n > (size_t)by_attr) {
             ig_str name;
             const tmpl_args rest = after(args, 1u + by_attr);

@@ -157,18 +157,20 @@ FILTER(text_truncate) {
     bool kill;
     ig_str s, end;
     (void)args;
-    IG_TRY(tmpl_need_str(c, &a[0], &s));
+    size_t n;
+    IG_TRY(tmpl_length(c, &a[0], &n));
     IG_TRY(tmpl_arg_int(c, &a[1], 255, &length));
     IG_TRY(tmpl_arg_flag(c, &a[2], false, &kill));
     IG_TRY(tmpl_arg_str(c, &a[3], "...", &end));
     IG_TRY(tmpl_arg_int(c, &a[4], 5, &leeway));
-    const int64_t have = (int64_t)tmpl_cp_count(s), n_end = (int64_t)tmpl_cp_count(end);
+    const int64_t have = (int64_t)n, n_end = (int64_t)tmpl_cp_count(end);
     if (length < n_end || leeway < 0)
         return tmpl_fail(c, IG_EARGUMENT, "truncate: expected length >= %lld and leeway >= 0",
                          (long long)n_end);
     *out = a[0];
     if (have - leeway <= length)
         return IG_OK;
+    IG_TRY(tmpl_need_str(c, &a[0], &s));
     ig_str kept = {s.p, tmpl_cp_offset(s, (size_t)(length - n_end))};
     for (size_t i = kept.n; !kill && i > 0; i--) {
         if (s.p[i - 1] == ' ') {
@@ -326,7 +328,8 @@ FILTER(number_round) {
                          tmpl_type_name(&a[0]));
     if (up || down) {
         const double unit = pow(10, (double)precision), scaled = tmpl_as_real(&a[0]) * unit;
-        *out = tmpl_real((up ? ceil(scaled) : floor(scaled)) / unit);
+        *out = tmpl_real(((up ? ceil(scaled) : floor(scaled)) + 0.0) /
+                         unit); /* + 0.0: an int has no -0 */
     } else if (a[0].kind == TMPL_REAL) {
         *out = tmpl_real(round_to(a[0].u.d, precision));
     } else if (precision >= 0) {

@@ -171,77 +171,86 @@ static ig_status percent_number(tmpl_ctx *c, percent *p, ig_str format, size_t *
     return IG_OK;
 }
 
-static ig_status put_percent_value(tmpl_ctx *c, const spec *s, const tmpl_value *v, bool markup) {
+/* %s, %r, %a */
+static ig_status put_percent_text(tmpl_ctx *c, const spec *s, const tmpl_value *v, bool markup) {
     ig_str text;
     spec as = *s;
-    switch (s->type) {
-    case 's':
-    case 'r':
-    case 'a': {
-        const size_t mark = c->out.n;
-        IG_TRY(s->type == 's' ? tmpl_put_str(c, v) : tmpl_put_repr(c, v));
-        tmpl_value made;
-        IG_TRY(tmpl_take_value(c, mark, v->kind == TMPL_STR && v->markup, &made));
-        text = made.u.s;
-        if (markup)
-            IG_TRY(tmpl_escape(c, &made, &text));
-        as.align = s->align ? s->align : '>';
-        return put_field_str(c, &as, text);
-    }
-    case 'c':
-        if (v->kind != TMPL_STR || tmpl_cp_count(v->u.s) != 1)
-            return tmpl_fail(c, IG_EARGUMENT, "%%c requires a single character");
-        as.align = s->align ? s->align : '>';
-        return put_field_str(c, &as, v->u.s);
-    case 'd':
-    case 'i':
-    case 'u':
-    case 'x':
-    case 'X':
-    case 'o':
-        if (v->kind == TMPL_REAL && s->type != 'x' && s->type != 'X' && s->type != 'o' &&
-            fabs(v->u.d) < 0x1p63)
-            return put_field_int(c, s, (int64_t)v->u.d);
-        if (!tmpl_is_int(v))
-            return tmpl_fail(c, IG_EARGUMENT, "%%%c format: a number is required, not %s", s->type,
-                             tmpl_type_name(v));
-        return put_field_int(c, s, tmpl_as_int(v));
-    case 'e':
-    case 'E':
-    case 'f':
-    case 'F':
-    case 'g':
-    case 'G':
-        if (!tmpl_is_number(v))
-            return tmpl_fail(c, IG_EARGUMENT, "must be real number, not %s", tmpl_type_name(v));
-        return put_field_real(c, s, tmpl_as_real(v));
-    default:
+    const size_t mark = c->out.n;
+    IG_TRY(s->type == 's' ? tmpl_put_str(c, v) : tmpl_put_repr(c, v));
+    tmpl_value made;
+    IG_TRY(tmpl_take_value(c, mark, v->kind == TMPL_STR && v->markup, &made));
+    text = made.u.s;
+    if (markup)
+        IG_TRY(tmpl_escape(c, &made, &text));
+    as.align = s->align ? s->align : '>';
+    return put_field_str(c, &as, text);
+}
+
+static ig_status put_percent_char(tmpl_ctx *c, const spec *s, const tmpl_value *v) {
+    spec as = *s;
+    if (v->kind != TMPL_STR || tmpl_cp_count(v->u.s) != 1)
+        return tmpl_fail(c, IG_EARGUMENT, "%%c requires a single character");
+    as.align = s->align ? s->align : '>';
+    return put_field_str(c, &as, v->u.s);
+}
+
+static ig_status put_percent_int(tmpl_ctx *c, const spec *s, const tmpl_value *v) {
+    /* Decimal forms cut a real; the others refuse it. */
+    if (v->kind == TMPL_REAL && strchr("diu", s->type) && fabs(v->u.d) < 0x1p63)
+        return put_field_int(c, s, (int64_t)v->u.d);
+    if (!tmpl_is_int(v))
+        return tmpl_fail(c, IG_EARGUMENT, "%%%c format: a number is required, not %s", s->type,
+                         tmpl_type_name(v));
+    return put_field_int(c, s, tmpl_as_int(v));
+}
+
+static ig_status put_percent_value(tmpl_ctx *c, const spec *s, const tmpl_value *v, bool markup) {
+    if (s->type && strchr("sra", s->type))
+        return put_percent_text(c, s, v, markup);
+    if (s->type == 'c')
+        return put_percent_char(c, s, v);
+    if (s->type && strchr("diuxXo", s->type))
+        return put_percent_int(c, s, v);
+    if (s->type == '\0' || !strchr("eEfFgG", s->type))
         return tmpl_fail(c, IG_EARGUMENT, "unsupported format character '%c'", s->type);
+    if (!tmpl_is_number(v))
+        return tmpl_fail(c, IG_EARGUMENT, "must be real number, not %s", tmpl_type_name(v));
+    return put_field_real(c, s, tmpl_as_real(v));
+}
+
+/* "(key)": *found is its value in the mapping; NULL when there is no key. */
+static ig_status percent_key(tmpl_ctx *c, percent *p, ig_str format, size_t *i, tmpl_value **found) {
+    *found = NULL;
+    if (*i >= format.n || format.p[*i] != '(')
+        return IG_OK;
+    const size_t end = tmpl_find(format, IG_STR(")"), *i);
+    if (p->args->kind != TMPL_DICT || end > format.n)
+        return tmpl_fail(c, IG_EARGUMENT, "format requires a mapping");
+    const tmpl_value key = tmpl_str((ig_str){format.p + *i + 1, end - *i - 1});
+    IG_TRY(tmpl_dict_find(c, p->args->u.dict, &key, found));
+    if (!*found)
+        return tmpl_fail(c, IG_EARGUMENT, "no key '%.*s' for the format", IG_STR_ARG(key.u.s));
+    p->mapping = true;
+    *i = end + 1;
+    return IG_OK;
+}
+
+static void percent_flags(ig_str format, size_t *i, spec *s) {
+    for (; *i < format.n && format.p[*i] && strchr("-+ #0", format.p[*i]); (*i)++) {
+        const char f = format.p[*i];
+        s->align = f == '-' ? '<' : s->align;
+        s->sign = f == '+' || (f == ' ' && s->sign != '+') ? f : s->sign;
+        s->alternate = s->alternate || f == '#';
+        s->zero = s->zero || f == '0';
     }
 }
 
 /* One conversion; *i is after the '%'. */
 static ig_status put_percent(tmpl_ctx *c, percent *p, ig_str format, size_t *i, bool markup) {
     spec s = {.fill = IG_STR(" "), .sign = '-', .precision = -1};
-    tmpl_value v, *found = NULL;
-    if (*i < format.n && format.p[*i] == '(') {
-        size_t end = tmpl_find(format, IG_STR(")"), *i);
-        if (p->args->kind != TMPL_DICT || end > format.n)
-            return tmpl_fail(c, IG_EARGUMENT, "format requires a mapping");
-        const tmpl_value key = tmpl_str((ig_str){format.p + *i + 1, end - *i - 1});
-        IG_TRY(tmpl_dict_find(c, p->args->u.dict, &key, &found));
-        if (!found)
-            return tmpl_fail(c, IG_EARGUMENT, "no key '%.*s' for the format", IG_STR_ARG(key.u.s));
-        p->mapping = true;
-        *i = end + 1;
-    }
-    for (; *i < format.n && format.p[*i] && strchr("-+ #0", format.p[*i]); (*i)++) {
-        const char f = format.p[*i];
-        s.align = f == '-' ? '<' : s.align;
-        s.sign = f == '+' || (f == ' ' && s.sign != '+') ? f : s.sign;
-        s.alternate = s.alternate || f == '#';
-        s.zero = s.zero || f == '0';
-    }
+    tmpl_value v, *found;
+    IG_TRY(percent_key(c, p, format, i, &found));
+    percent_flags(format, i, &s);
     IG_TRY(percent_number(c, p, format, i, &s.width));
     if (s.width < 0) {
         s.align = '<';
@@ -286,7 +295,8 @@ ig_status tmpl_percent_format(tmpl_ctx *c, ig_str format, const tmpl_value *args
         IG_TRY(put_percent(c, &p, format, &i, markup));
     }
     const bool is_tuple = args->kind == TMPL_TUPLE,
-               may_be_unused = args->kind == TMPL_DICT || args->kind == TMPL_LIST;
+               may_be_unused = args->kind == TMPL_DICT || args->kind == TMPL_LIST ||
+                               args->kind == TMPL_RANGE || args->kind == TMPL_UNDEFINED;
     if (is_tuple ? p.at < args->u.list->n : p.at == 0 && !p.mapping && !may_be_unused)
         return tmpl_fail(c, IG_EARGUMENT, "not all arguments converted during string formatting");
     return tmpl_take_value(c, mark, markup, out);
@@ -294,17 +304,32 @@ ig_status tmpl_percent_format(tmpl_ctx *c, ig_str format, const tmpl_value *args
 
 /* ---- "{}".format(x) ---- */
 
-static ig_status parse_spec(tmpl_ctx *c, ig_str text, spec *out) {
-    size_t i = 0;
-    *out = (spec){.fill = IG_STR(" "), .sign = '-', .precision = -1};
+/* Fill and alignment at the head of a format specifier; returns the bytes they take. */
+static size_t parse_align(ig_str text, spec *out) {
     const size_t first = text.n ? tmpl_cp_offset(text, 1) : 0;
     if (text.n > first && text.p[first] && strchr("<>=^", text.p[first])) {
         out->fill = (ig_str){text.p, first};
         out->align = text.p[first];
-        i = first + 1;
-    } else if (text.n && text.p[0] && strchr("<>=^", text.p[0])) {
-        out->align = text.p[i++];
+        return first + 1;
     }
+    if (text.n && text.p[0] && strchr("<>=^", text.p[0])) {
+        out->align = text.p[0];
+        return 1;
+    }
+    return 0;
+}
+
+static ig_status parse_digits(tmpl_ctx *c, ig_str text, size_t *i, int64_t *out) {
+    for (*out = 0; *i < text.n && text.p[*i] >= '0' && text.p[*i] <= '9'; (*i)++) {
+        *out = *out * 10 + (text.p[*i] - '0');
+        IG_TRY(check_width(c, *out));
+    }
+    return IG_OK;
+}
+
+static ig_status parse_spec(tmpl_ctx *c, ig_str text, spec *out) {
+    *out = (spec){.fill = IG_STR(" "), .sign = '-', .precision = -1};
+    size_t i = parse_align(text, out);
     if (i < text.n && text.p[i] && strchr("+- ", text.p[i]))
         out->sign = text.p[i++];
     if (i < text.n && text.p[i] == '#') {
@@ -316,18 +341,12 @@ static ig_status parse_spec(tmpl_ctx *c, ig_str text, spec *out) {
         out->fill = out->align ? out->fill : IG_STR("0");
         i++;
     }
-    for (; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; i++) {
-        out->width = out->width * 10 + (text.p[i] - '0');
-        IG_TRY(check_width(c, out->width));
-    }
+    IG_TRY(parse_digits(c, text, &i, &out->width));
     if (i < text.n && (text.p[i] == ',' || text.p[i] == '_'))
         out->group = text.p[i++];
     if (i < text.n && text.p[i] == '.') {
-        out->precision = 0;
-        for (i++; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; i++) {
-            out->precision = out->precision * 10 + (text.p[i] - '0');
-            IG_TRY(check_width(c, out->precision));
-        }
+        i++;
+        IG_TRY(parse_digits(c, text, &i, &out->precision));
     }
     if (i < text.n)
         out->type = text.p[i++];

@@ -132,6 +132,8 @@ static tmpl_token take_text(tmpl_lexer *lex, size_t tag, size_t after, bool is_v
 
 static ig_status skip_comment(tmpl_lexer *lex) {
     size_t at = lex->at;
+    if (at >= lex->source.n) /* Jinja misses the end only when something follows */
+        return IG_OK;
     while (at < lex->source.n && !has_at(lex, at, "#}"))
         at++;
     if (at >= lex->source.n)
@@ -444,7 +446,7 @@ ig_status tmpl_lex_next(tmpl_lexer *lex, tmpl_token *out) {
         }
         if (lex->state == TMPL_S_BLOCK || lex->state == TMPL_S_VAR)
             return lex_tag(lex, out);
-        if (lex->state == TMPL_S_TEXT && lex->at >= lex->source.n) {
+        if (lex->at >= lex->source.n) { /* an open raw block too */
             *out = token_here(lex, TMPL_T_EOF);
             return IG_OK;
         }

@@ -30,7 +30,7 @@ static ig_status enter(tmpl_ctx *c) {
 
 ig_status tmpl_length(tmpl_ctx *c, const tmpl_value *v, size_t *n) {
     *n = 0;
-    switch ((tmpl_kind)v->kind) {
+    switch (v->kind) {
     case TMPL_UNDEFINED:
         return IG_OK;
     case TMPL_STR:
@@ -56,7 +56,7 @@ ig_status tmpl_length(tmpl_ctx *c, const tmpl_value *v, size_t *n) {
 
 ig_status tmpl_truth(tmpl_ctx *c, const tmpl_value *v, bool *out) {
     size_t n;
-    switch ((tmpl_kind)v->kind) {
+    switch (v->kind) {
     case TMPL_MISSING:
     case TMPL_UNDEFINED:
     case TMPL_NONE:
@@ -133,7 +133,7 @@ ig_status tmpl_equal(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, bool
     }
     if (a->kind != b->kind)
         return IG_OK;
-    switch ((tmpl_kind)a->kind) {
+    switch (a->kind) {
     case TMPL_UNDEFINED:
     case TMPL_NONE:
         *out = true;
@@ -235,7 +235,7 @@ ig_status tmpl_contains(tmpl_ctx *c, const tmpl_value *item, const tmpl_value *i
                              "'in <string>' requires string as left operand, not %s",
                              tmpl_type_name(item));
         *out = tmpl_find(in->u.s, item->u.s, 0) <= in->u.s.n;
-        return tmpl_charge(c, in->u.s.n);
+        return tmpl_charge_scan(c, in->u.s.n);
     }
     if (in->kind == TMPL_DICT) {
         tmpl_value *found;
@@ -250,7 +250,7 @@ ig_status tmpl_compare(tmpl_ctx *c, tmpl_op op, const tmpl_value *a, const tmpl_
                        bool *out) {
     int sign;
     bool ordered;
-    switch (op) {
+    switch ((int)op) {
     case TMPL_EQ:
         return tmpl_equal(c, a, b, out);
     case TMPL_NE:
@@ -312,7 +312,7 @@ static ig_status integers(tmpl_ctx *c, tmpl_op op, int64_t a, int64_t b, tmpl_va
     bool over = false;
     if ((op == TMPL_DIV || op == TMPL_FLOORDIV || op == TMPL_MOD) && b == 0)
         return tmpl_fail(c, IG_EARGUMENT, "division by zero");
-    switch (op) {
+    switch ((int)op) {
     case TMPL_ADD:
         over = __builtin_add_overflow(a, b, &r);
         break;
@@ -361,7 +361,7 @@ static ig_status reals(tmpl_ctx *c, tmpl_op op, double a, double b, tmpl_value *
     double q, m;
     if ((op == TMPL_DIV || op == TMPL_FLOORDIV || op == TMPL_MOD) && fpclassify(b) == FP_ZERO)
         return tmpl_fail(c, IG_EARGUMENT, "float division by zero");
-    switch (op) {
+    switch ((int)op) {
     case TMPL_ADD:
         *out = tmpl_real(a + b);
         return IG_OK;

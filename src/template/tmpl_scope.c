@@ -192,7 +192,7 @@ static ig_status analyse_if(binder *b, symbols *in, const tmpl_node *node) {
 }
 
 static ig_status analyse_statement(binder *b, symbols *in, const tmpl_node *node) {
-    switch ((tmpl_node_kind)node->kind) {
+    switch (node->kind) {
     case TMPL_N_IF:
         return analyse_if(b, in, node);
     case TMPL_N_FOR:
@@ -428,7 +428,7 @@ static ig_status bind_scoped(binder *b, symbols *in, tmpl_node *node, bool soft)
 }
 
 static ig_status bind_statement(binder *b, symbols *in, tmpl_node *node, bool soft) {
-    switch ((tmpl_node_kind)node->kind) {
+    switch (node->kind) {
     case TMPL_N_IF:
         IG_TRY(bind_expression(b, in, node->a, true));
         IG_TRY(bind_list(b, in, node->list, true));

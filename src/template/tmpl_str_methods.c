@@ -93,7 +93,7 @@ static ig_status strip(tmpl_ctx *c, const tmpl_value *a, bool left, bool right, 
     const bool given = a[1].kind != TMPL_MISSING && a[1].kind != TMPL_NONE;
     if (given)
         IG_TRY(tmpl_need_str(c, &a[1], &chars));
-    IG_TRY(tmpl_charge(c, a[0].u.s.n * (given ? 1 + chars.n : 1)));
+    IG_TRY(tmpl_charge_scan(c, a[0].u.s.n * (given ? 1 + chars.n : 1)));
     put_part(&a[0], tmpl_strip(a[0].u.s, given ? &chars : NULL, left, right), out);
     return IG_OK;
 }
@@ -217,9 +217,9 @@ static ig_status find_last(tmpl_ctx *c, ig_str s, ig_str needle, size_t *out) {
     }
     for (size_t at = tmpl_find(s, needle, 0); at <= s.n; at = tmpl_find(s, needle, at + 1)) {
         *out = at;
-        IG_TRY(tmpl_charge(c, needle.n));
+        IG_TRY(tmpl_charge_scan(c, needle.n));
     }
-    return tmpl_charge(c, s.n);
+    return tmpl_charge_scan(c, s.n);
 }
 
 /* Code point index of a hit, or -1. */
@@ -228,7 +228,7 @@ static ig_status find_index(tmpl_ctx *c, const tmpl_value *a, bool last, int64_t
     size_t offset, at;
     IG_TRY(tmpl_need_str(c, &a[1], &needle));
     IG_TRY(window(c, &a[0], &a[2], &a[3], &s, &offset));
-    IG_TRY(tmpl_charge(c, s.n));
+    IG_TRY(tmpl_charge_scan(c, s.n));
     if (last)
         IG_TRY(find_last(c, s, needle, &at));
     else
@@ -272,12 +272,12 @@ METHOD(str_count) {
     (void)args;
     IG_TRY(tmpl_need_str(c, &a[1], &needle));
     IG_TRY(window(c, &a[0], &a[2], &a[3], &s, &offset));
-    IG_TRY(tmpl_charge(c, s.n));
+    IG_TRY(tmpl_charge_scan(c, s.n));
     if (needle.n == 0)
         n = (int64_t)tmpl_cp_count(s) + 1;
     else
         for (size_t at = 0; (at = tmpl_find(s, needle, at)) <= s.n; at += needle.n) {
-            IG_TRY(tmpl_charge(c, needle.n));
+            IG_TRY(tmpl_charge_scan(c, needle.n));
             n++;
         }
     *out = tmpl_int(n);
@@ -340,10 +340,8 @@ static ig_status split_blanks(tmpl_ctx *c, const tmpl_value *self, int64_t max, 
         at = (size_t)(rest.p - s.p);
         if (rest.n == 0)
             return IG_OK;
-        if (max == 0) {
-            rest = tmpl_strip(rest, NULL, false, true);
-            return add_part(c, self, list, at, at + rest.n);
-        }
+        if (max == 0)
+            return add_part(c, self, list, at, s.n);
         size_t end = at;
         while (end < s.n) {
             uint32_t cp;
@@ -364,10 +362,8 @@ static ig_status split_blanks_right(tmpl_ctx *c, const tmpl_value *self, int64_t
         ig_str rest = tmpl_strip((ig_str){s.p, end}, NULL, false, true);
         if (rest.n == 0)
             return IG_OK;
-        if (max == 0) {
-            ig_str first = tmpl_strip(rest, NULL, true, false);
-            return add_part(c, self, list, (size_t)(first.p - s.p), rest.n);
-        }
+        if (max == 0)
+            return add_part(c, self, list, 0, rest.n);
         size_t at = rest.n;
         while (at > 0) {
             uint32_t cp;
@@ -428,7 +424,7 @@ static ig_status split(tmpl_ctx *c, const tmpl_value *a, bool right, tmpl_value 
     int64_t max;
     IG_TRY(tmpl_arg_int(c, &a[2], -1, &max));
     IG_TRY(tmpl_list_new(c, 0, &list));
-    IG_TRY(tmpl_charge(c, a[0].u.s.n));
+    IG_TRY(tmpl_charge_scan(c, a[0].u.s.n));
     if (!blanks) {
         IG_TRY(tmpl_need_str(c, &a[1], &sep));
         if (sep.n == 0)
@@ -462,6 +458,8 @@ METHOD(str_splitlines) {
     (void)args;
     IG_TRY(tmpl_arg_flag(c, &a[1], false, &keep));
     IG_TRY(tmpl_split_lines(c, a[0].u.s, keep, &list));
+    for (size_t i = 0; i < list->n; i++)
+        list->items[i].markup = a[0].markup;
     *out = tmpl_list_value(TMPL_LIST, list);
     return IG_OK;
 }
@@ -473,7 +471,7 @@ static ig_status partition(tmpl_ctx *c, const tmpl_value *a, bool last, tmpl_val
     IG_TRY(tmpl_need_str(c, &a[1], &sep));
     if (sep.n == 0)
         return tmpl_fail(c, IG_EARGUMENT, "empty separator");
-    IG_TRY(tmpl_charge(c, s.n));
+    IG_TRY(tmpl_charge_scan(c, s.n));
     if (last)
         IG_TRY(find_last(c, s, sep, &at));
     else
@@ -541,7 +539,7 @@ static bool cp_printable(uint32_t cp) {
 /* True when every code point is; an empty string is `empty`. */
 static ig_status all(tmpl_ctx *c, ig_str s, cp_is *is, bool empty, tmpl_value *out) {
     bool yes = s.n > 0 || empty;
-    IG_TRY(tmpl_charge(c, s.n));
+    IG_TRY(tmpl_charge_scan(c, s.n));
     for (size_t i = 0; i < s.n && yes;) {
         uint32_t cp;
         i += tmpl_cp(s, i, &cp);
@@ -580,7 +578,7 @@ METHOD(str_isascii) {
 
 static ig_status has_case(tmpl_ctx *c, ig_str s, bool upper, tmpl_value *out) {
     bool any = false, other = false;
-    IG_TRY(tmpl_charge(c, s.n));
+    IG_TRY(tmpl_charge_scan(c, s.n));
     for (size_t i = 0; i < s.n && !other;) {
         uint32_t cp;
         i += tmpl_cp(s, i, &cp);

@@ -140,7 +140,7 @@ size_t tmpl_find(ig_str s, ig_str needle, size_t from) {
 ig_status tmpl_put_case(tmpl_ctx *c, ig_str s, bool upper) {
     char bytes[4];
     size_t start = 0;
-    IG_TRY(tmpl_charge(c, s.n));
+    IG_TRY(tmpl_charge_scan(c, s.n));
     for (size_t i = 0; i < s.n;) {
         uint32_t cp, to;
         size_t n = tmpl_cp(s, i, &cp);
@@ -166,7 +166,7 @@ ig_status tmpl_lower_value(tmpl_ctx *c, const tmpl_value *v, tmpl_value *out) {
 }
 
 ig_status tmpl_split_lines(tmpl_ctx *c, ig_str s, bool keep_ends, tmpl_list **out) {
-    IG_TRY(tmpl_charge(c, s.n));
+    IG_TRY(tmpl_charge_scan(c, s.n));
     IG_TRY(tmpl_list_new(c, 0, out));
     for (size_t start = 0; start < s.n;) {
         size_t end = start, after = s.n;
@@ -189,9 +189,9 @@ ig_status tmpl_split_lines(tmpl_ctx *c, ig_str s, bool keep_ends, tmpl_list **ou
 /* str.replace: an empty `old` matches before every code point and at the end; count < 0 is all. */
 ig_status tmpl_put_replaced(tmpl_ctx *c, ig_str s, ig_str old, ig_str fresh, int64_t count) {
     size_t at = 0;
-    IG_TRY(tmpl_charge(c, s.n));
+    IG_TRY(tmpl_charge_scan(c, s.n));
     while (count != 0) {
-        IG_TRY(tmpl_charge(c, old.n));
+        IG_TRY(tmpl_charge_scan(c, old.n));
         size_t hit = tmpl_find(s, old, at);
         if (hit > s.n)
             break;

@@ -202,7 +202,7 @@ static ig_status put_repr_range(tmpl_ctx *c, const tmpl_range *r) {
 
 static ig_status put_repr_object(tmpl_ctx *c, const tmpl_value *v) {
     static const char *const VIEWS[] = {"dict_keys([", "dict_values([", "dict_items(["};
-    switch ((tmpl_kind)v->kind) {
+    switch (v->kind) {
     case TMPL_LIST:
         return put_repr_items(c, v->u.list, "[", "]");
     case TMPL_TUPLE:
@@ -232,7 +232,7 @@ static ig_status put_repr_object(tmpl_ctx *c, const tmpl_value *v) {
 }
 
 ig_status tmpl_put_repr(tmpl_ctx *c, const tmpl_value *v) {
-    switch ((tmpl_kind)v->kind) {
+    switch (v->kind) {
     case TMPL_UNDEFINED:
         return tmpl_put(c, IG_STR("Undefined"));
     case TMPL_NONE:
@@ -303,7 +303,7 @@ typedef struct json_put {
 static ig_status put_json_value(tmpl_ctx *c, const tmpl_value *v, json_put *j);
 
 static ig_status put_json_scalar(tmpl_ctx *c, const tmpl_value *v) {
-    switch ((tmpl_kind)v->kind) {
+    switch (v->kind) {
     case TMPL_NONE:
         return tmpl_put(c, IG_STR("null"));
     case TMPL_BOOL:

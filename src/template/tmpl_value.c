@@ -66,7 +66,7 @@ ig_status tmpl_iter_value(tmpl_ctx *c, tmpl_list *list, tmpl_value *out) {
 }
 
 ig_status tmpl_iter_start(tmpl_ctx *c, const tmpl_value *v, tmpl_iter *it) {
-    switch ((tmpl_kind)v->kind) {
+    switch (v->kind) {
     case TMPL_UNDEFINED:
     case TMPL_STR:
     case TMPL_LIST:
@@ -86,7 +86,7 @@ ig_status tmpl_iter_next(tmpl_ctx *c, tmpl_iter *it, tmpl_value *out, bool *more
     const tmpl_value *v = &it->source;
     *more = false;
     IG_TRY(tmpl_charge(c, 0));
-    switch ((tmpl_kind)v->kind) {
+    switch (v->kind) {
     case TMPL_STR:
         if (it->at < v->u.s.n) {
             uint32_t cp;
@@ -144,7 +144,7 @@ static uint64_t hash_str(const tmpl_ctx *c, ig_str s) {
 }
 
 static ig_status hash_value(tmpl_ctx *c, const tmpl_value *v, uint64_t *out) {
-    switch ((tmpl_kind)v->kind) {
+    switch (v->kind) {
     case TMPL_STR:
         IG_TRY(tmpl_charge(c, v->u.s.n));
         *out = hash_str(c, v->u.s);
@@ -179,14 +179,13 @@ static ig_status hash_value(tmpl_ctx *c, const tmpl_value *v, uint64_t *out) {
     case TMPL_UNDEFINED:
         *out = mix(c->seed + v->kind);
         return IG_OK;
-    case TMPL_MACRO:
-    case TMPL_LOOP:
-    case TMPL_NAMESPACE:
-    case TMPL_RANGE:
+    case TMPL_LIST:
+    case TMPL_DICT:
+    case TMPL_VIEW:
+        return unhashable(c, v);
+    default: /* objects are told apart by tmpl_equal */
         *out = mix(c->seed ^ v->kind);
         return IG_OK;
-    default:
-        return unhashable(c, v);
     }
 }
 

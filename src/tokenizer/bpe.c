@@ -1,6 +1,7 @@
-/* bpe.c: one word to ids. Both kinds of vocabulary merge neighbouring symbols, best pair first, leftmost of equals:
- * BPE looks a pair up by its two ids, SPM by the bytes of both together and orders by score. Short words scan an
- * array on the stack, long ones keep a heap, so that time stays n log n whatever the text. */
+/* bpe.c: one word to ids. Both kinds of vocabulary merge neighbouring symbols, best pair first,
+ * leftmost of equals: BPE looks a pair up by its two ids, SPM by the bytes of both together and
+ * orders by score. Short words scan an array on the stack, long ones keep a heap, so that time
+ * stays n log n whatever the text. */
 #include "tokenizer/tokenizer_int.h"
 
 #define SHORT_SYMBOLS 40u /* where scanning and the heap cost the same */
@@ -40,13 +41,8 @@ static ig_status add_symbol(ig_work *w, const char *p, size_t n, uint32_t id) {
     return id < tok->n_tokens ? add_id(w, id) : add_bytes(w, p, n);
 }
 
-/* Bytes of the symbol that begins at p. */
 IG_INLINE size_t symbol_bytes(ig_merge_kind kind, const char *p, size_t n) {
-    static const uint8_t by_lead[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
-    if (kind == IG_MERGE_BYTES)
-        return 1;
-    size_t bytes = by_lead[(uint8_t)p[0] >> 4];
-    return IG_MIN(bytes, n);
+    return kind == IG_MERGE_BYTES ? 1 : ig_symbol_bytes(p, n);
 }
 
 IG_INLINE uint32_t symbol_id(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, size_t n) {
@@ -56,17 +52,15 @@ IG_INLINE uint32_t symbol_id(const ig_tokenizer *tok, ig_merge_kind kind, const 
 }
 
 /* Rank and id of the pair at p with n bytes together; rank IG_TOKEN_NONE = it does not merge. */
-IG_INLINE uint32_t pair_rank(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, size_t n, uint32_t left,
-                             uint32_t right, uint32_t *id) {
+IG_INLINE uint32_t pair_rank(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, size_t n,
+                             uint32_t left, uint32_t right, uint32_t *id) {
     if (kind == IG_MERGE_SCORES) {
         *id = ig_token_map_find(&tok->text, p, n);
         return *id < tok->n_tokens ? tok->score_key[*id] : IG_TOKEN_NONE;
     }
     if (left == IG_TOKEN_NONE || right == IG_TOKEN_NONE)
         return IG_TOKEN_NONE;
-    ig_merge merge = ig_merge_map_find(&tok->merges, left, right);
-    *id = merge.id;
-    return merge.rank;
+    return ig_merge_map_find(&tok->merges, left, right, id);
 }
 
 /* ---- short words ---- */
@@ -78,14 +72,24 @@ typedef struct short_word {
     uint32_t at[SHORT_SYMBOLS + 2];
 } short_word;
 
-IG_INLINE void rank_pair(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, short_word *s, uint32_t i) {
-    s->rank[i] = pair_rank(tok, kind, p + s->at[i], s->at[i + 2] - s->at[i], s->id[i], s->id[i + 1], &s->merged[i]);
+IG_INLINE void rank_pair(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, short_word *s,
+                         uint32_t i) {
+    s->rank[i] = pair_rank(tok, kind, p + s->at[i], s->at[i + 2] - s->at[i], s->id[i], s->id[i + 1],
+                           &s->merged[i]);
 }
 
 /* Merges the n symbols in s; returns how many are left. */
-IG_INLINE uint32_t merge_short(const ig_tokenizer *tok, ig_merge_kind kind, const char *p, short_word *s, uint32_t n) {
-    for (uint32_t i = 0; i + 1 < n; i++)
-        rank_pair(tok, kind, p, s, i);
+IG_INLINE uint32_t merge_short(const ig_tokenizer *tok, ig_merge_kind kind, const char *p,
+                               short_word *s, uint32_t n) {
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        if (kind == IG_MERGE_BYTES) {
+            ig_byte_pair pair = tok->byte_pairs[(uint8_t)p[i] << 8 | (uint8_t)p[i + 1]];
+            s->rank[i] = pair.rank;
+            s->merged[i] = pair.id;
+        } else {
+            rank_pair(tok, kind, p, s, i);
+        }
+    }
     while (n > 1) {
         uint32_t best = 0;
         for (uint32_t i = 1; i + 1 < n; i++)
@@ -156,8 +160,8 @@ static bool make_pair(const ig_work *w, const char *p, uint32_t left, ig_pair *p
     if (a->next == IG_TOKEN_NONE)
         return false;
     const ig_symbol *b = &w->symbols[a->next];
-    uint32_t rank =
-        pair_rank(w->tok, w->tok->merge_kind, p + a->at, (size_t)a->n + b->n, a->id, b->id, &pair->id);
+    uint32_t rank = pair_rank(w->tok, w->tok->merge_kind, p + a->at, (size_t)a->n + b->n, a->id,
+                              b->id, &pair->id);
     if (rank == IG_TOKEN_NONE)
         return false;
     pair->order = (uint64_t)rank << 32 | left;
@@ -170,8 +174,9 @@ static uint32_t cut_symbols(ig_work *w, const char *p, size_t n) {
     uint32_t count = 0;
     for (size_t at = 0; at < n; count++) {
         size_t bytes = symbol_bytes(kind, p + at, n - at);
-        w->symbols[count] = (ig_symbol){(uint32_t)at, (uint32_t)bytes, symbol_id(w->tok, kind, p + at, bytes),
-                                        count - 1, count + 1};
+        w->symbols[count] =
+            (ig_symbol){(uint32_t)at, (uint32_t)bytes, symbol_id(w->tok, kind, p + at, bytes),
+                        count - 1, count + 1};
         at += bytes;
     }
     w->symbols[0].prev = IG_TOKEN_NONE;
@@ -195,7 +200,8 @@ static ig_status merge_long(ig_work *w, const char *p, size_t n) {
         sift_down(heap, queued, 0);
         uint32_t left = (uint32_t)best.order, right = symbols[left].next;
         /* Symbols only grow, so equal bytes mean that neither side changed since. */
-        if (symbols[left].n == 0 || right == IG_TOKEN_NONE || symbols[left].n + symbols[right].n != best.n)
+        if (symbols[left].n == 0 || right == IG_TOKEN_NONE ||
+            symbols[left].n + symbols[right].n != best.n)
             continue;
         symbols[left].n = best.n;
         symbols[left].id = best.id;
@@ -236,13 +242,19 @@ IG_INLINE ig_status merge_word(ig_work *w, ig_merge_kind kind, const char *p, si
     return IG_OK;
 }
 
-/* Where the part that begins at p ends: before a symbol U+2581 that no merge joins to the byte before it. */
+/* Where the part that begins at p ends: between two symbols that no merge can join. */
 static size_t part_bytes(const ig_tokenizer *tok, const char *p, size_t n) {
-    for (size_t i = symbol_bytes(IG_MERGE_SCORES, p, n); i + 2 < n; i += symbol_bytes(IG_MERGE_SCORES, p + i, n - i))
-        if ((uint8_t)p[i] == 0xE2 && (uint8_t)p[i + 1] == 0x96 && (uint8_t)p[i + 2] == 0x81 &&
-            !tok->joins_space[(uint8_t)p[i - 1]])
-            return i;
-    return n;
+    size_t at = ig_symbol_bytes(p, n);
+    unsigned left = ig_symbol_class(p, at);
+    while (at < n) {
+        size_t next = ig_symbol_bytes(p + at, n - at);
+        unsigned right = ig_symbol_class(p + at, next);
+        if (!(tok->joins[left][right >> 6] >> (right & 63) & 1))
+            break;
+        left = right;
+        at += next;
+    }
+    return at;
 }
 
 static bool only_newlines(const char *p, size_t n) {
@@ -252,15 +264,42 @@ static bool only_newlines(const char *p, size_t n) {
     return true;
 }
 
+/* Whether the merges of a token's text lead back to the token. Finding it out for a whole vocabulary
+ * takes longer than most texts, so it is found out for the tokens that occur. */
+typedef enum ig_whole { WHOLE_UNKNOWN, WHOLE_NO, WHOLE_YES } ig_whole;
+
+static ig_status is_whole(ig_work *w, ig_merge_kind kind, uint32_t id, const char *p, size_t n,
+                          bool *whole) {
+    uint8_t known = ig_lazy_load(&w->tok->whole[id]);
+    if (known == WHOLE_UNKNOWN) {
+        const size_t before = w->ids->n;
+        const bool unknown_last = w->unknown_last;
+        w->unknown_last = false;
+        IG_TRY(merge_word(w, kind, p, n));
+        const bool same = w->ids->n == before + 1 && w->ids->p[before] == (int32_t)id;
+        w->ids->n = before;
+        w->unknown_last = unknown_last;
+        known = same ? WHOLE_YES : WHOLE_NO;
+        ig_lazy_store(&w->tok->whole[id], known);
+    }
+    *whole = known == WHOLE_YES;
+    return IG_OK;
+}
+
+static ig_status encode_bytes(ig_work *w, const char *p, size_t n) {
+    const ig_tokenizer *tok = w->tok;
+    uint32_t id = ig_token_map_find(&tok->raw, p, n);
+    bool whole = id != IG_TOKEN_NONE && tok->ignore_merges;
+    if (id != IG_TOKEN_NONE && !whole)
+        IG_TRY(is_whole(w, IG_MERGE_BYTES, id, p, n, &whole));
+    return whole ? ig_ids_add(w->ids, (int32_t)id, w->err) : merge_word(w, IG_MERGE_BYTES, p, n);
+}
+
 ig_status ig_encode_word(ig_work *w, const char *p, size_t n) {
     const ig_tokenizer *tok = w->tok;
     w->unknown_last = false;
-    if (tok->merge_kind == IG_MERGE_BYTES) {
-        uint32_t id = ig_token_map_find(&tok->raw, p, n);
-        if (id != IG_TOKEN_NONE && (tok->ignore_merges || tok->whole[id]))
-            return ig_ids_add(w->ids, (int32_t)id, w->err);
-        return merge_word(w, IG_MERGE_BYTES, p, n);
-    }
+    if (tok->merge_kind == IG_MERGE_BYTES)
+        return encode_bytes(w, p, n);
     if (tok->ignore_merges || (tok->newline_words && only_newlines(p, n))) {
         uint32_t id = ig_token_map_find(&tok->text, p, n);
         if (id < tok->n_tokens)
@@ -269,32 +308,16 @@ ig_status ig_encode_word(ig_work *w, const char *p, size_t n) {
     for (size_t at = 0; at < n;) {
         size_t bytes = part_bytes(tok, p + at, n - at);
         uint32_t id = ig_token_map_find(&tok->text, p + at, bytes);
-        if (id < tok->n_tokens && tok->whole[id])
+        bool scores = tok->merge_kind == IG_MERGE_SCORES, whole = false;
+        if (id < tok->n_tokens)
+            IG_TRY(scores ? is_whole(w, IG_MERGE_SCORES, id, p + at, bytes, &whole)
+                          : is_whole(w, IG_MERGE_CHARACTERS, id, p + at, bytes, &whole));
+        if (whole)
             IG_TRY(add_id(w, id));
-        else if (tok->merge_kind == IG_MERGE_SCORES)
-            IG_TRY(merge_word(w, IG_MERGE_SCORES, p + at, bytes));
         else
-            IG_TRY(merge_word(w, IG_MERGE_CHARACTERS, p + at, bytes));
+            IG_TRY(scores ? merge_word(w, IG_MERGE_SCORES, p + at, bytes)
+                          : merge_word(w, IG_MERGE_CHARACTERS, p + at, bytes));
         at += bytes;
     }
     return IG_OK;
-}
-
-ig_status ig_find_whole_tokens(ig_tokenizer *tok, ig_err *err) {
-    ig_ids ids = {0};
-    ig_work w = {.tok = tok, .ids = &ids, .err = err};
-    bool bytes = tok->merge_kind == IG_MERGE_BYTES;
-    ig_status status = IG_OK;
-    for (uint32_t id = 0; !status && id < tok->n_tokens; id++) {
-        ig_str s = ig_token_map_str(bytes ? &tok->raw : &tok->text, id);
-        if (s.n == 0 || s.n > SHORT_SYMBOLS * 4) /* rare in text, and long */
-            continue;
-        ids.n = 0;
-        status = ig_encode_word(&w, s.p, s.n);
-        tok->whole[id] = !status && ids.n == 1 && ids.p[0] == (int32_t)id;
-    }
-    ig_free(ids.p);
-    ig_free(w.symbols);
-    ig_free(w.pairs);
-    return status;
 }

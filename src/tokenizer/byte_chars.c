@@ -1,5 +1,6 @@
-/* byte_chars.c: the mapping of bytes to printable characters in byte-level vocabularies: printable Latin-1 stands for
- * itself, the other 68 bytes for U+0100 and up in order. Source: GPT-2's byte-level BPE. */
+/* byte_chars.c: the mapping of bytes to printable characters in byte-level vocabularies: printable
+ * Latin-1 stands for itself, the other 68 bytes for U+0100 and up in order. Source: GPT-2's
+ * byte-level BPE. */
 #include "tokenizer/tokenizer_int.h"
 
 static bool printable(unsigned byte) {

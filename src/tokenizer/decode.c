@@ -1,5 +1,5 @@
-/* decode.c: ids to text: single pieces, whole texts with the vocabulary's space rules, and the stream decoder that
- * holds back unfinished UTF-8. */
+/* decode.c: ids to text: single pieces, whole texts with the vocabulary's space rules, and the
+ * stream decoder that holds back unfinished UTF-8. */
 #include "tokenizer/tokenizer_int.h"
 
 static bool exists(const ig_tokenizer *tok, int32_t id) {
@@ -46,7 +46,9 @@ int32_t ig_tokenizer_find(const ig_tokenizer *tok, ig_str token) {
 /* ---- pieces ---- */
 
 static int hex_digit(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'                     ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : -1;
 }
 
 /* The byte that a token <0xNN> stands for, -1 for other texts. */
@@ -70,20 +72,24 @@ static ig_status add_unescaped(ig_str s, ig_buf *out, ig_err *err) {
     return ig_buf_add(out, s.p + done, s.n - done, err);
 }
 
-ig_status ig_tokenizer_piece(const ig_tokenizer *tok, int32_t id, bool special, ig_buf *out, ig_err *err) {
+ig_status ig_tokenizer_piece(const ig_tokenizer *tok, int32_t id, bool special, ig_buf *out,
+                             ig_err *err) {
     if (!exists(tok, id))
-        return ig_fail(err, IG_EARGUMENT, "token id %d is outside of the vocabulary of %u tokens", (int)id,
-                       (unsigned)tok->n_tokens);
+        return ig_fail(err, IG_EARGUMENT, "token id %d is outside of the vocabulary of %u tokens",
+                       (int)id, (unsigned)tok->n_tokens);
     ig_str s = ig_token_map_str(&tok->text, (uint32_t)id);
     unsigned attr = tok->attr[id];
     if (!special && (attr & IG_ATTR_SPECIAL))
         return IG_OK;
-    if (attr & (IG_ATTR_SPECIAL | IG_ATTR_USER)) /* the decoder of a tokenizer.json sees every token */
-        return tok->from_json && tok->escaped ? add_unescaped(s, out, err) : ig_buf_add_str(out, s, err);
+    if (attr &
+        (IG_ATTR_SPECIAL | IG_ATTR_USER)) /* the decoder of a tokenizer.json sees every token */
+        return tok->from_json && tok->escaped ? add_unescaped(s, out, err)
+                                              : ig_buf_add_str(out, s, err);
     if (attr & IG_ATTR_NORMAL) {
         if (tok->merge_kind == IG_MERGE_BYTES) {
             ig_str raw = ig_token_map_str(&tok->raw, (uint32_t)id);
-            return ig_buf_add_str(out, raw.n ? raw : s, err); /* a text of other characters prints as it is */
+            return ig_buf_add_str(out, raw.n ? raw : s,
+                                  err); /* a text of other characters prints as it is */
         }
         return tok->escaped ? add_unescaped(s, out, err) : ig_buf_add_str(out, s, err);
     }
@@ -94,8 +100,9 @@ ig_status ig_tokenizer_piece(const ig_tokenizer *tok, int32_t id, bool special, 
 
 /* ---- whole texts ---- */
 
-/* The peer's clean-up of tokenizers that part punctuation with spaces: first " ?" " !" " ." " ,", then " ' ", then
- * " 's" " 'm" " 're" " 've". In place; three passes, because each sees what the one before left. */
+/* The peer's clean-up of tokenizers that part punctuation with spaces: first " ?" " !" " ." " ,",
+ * then " ' ", then " 's" " 'm" " 're" " 've". In place; three passes, because each sees what the
+ * one before left. */
 static size_t clean_punctuation(char *t, size_t n) {
     size_t to = n ? 1 : 0;
     for (size_t i = 1; i < n; i++) {
@@ -141,8 +148,8 @@ static void strip_space(ig_buf *out, size_t at) {
     }
 }
 
-ig_status ig_tokenizer_decode(const ig_tokenizer *tok, const int32_t *ids, size_t n, bool special, ig_buf *out,
-                              ig_err *err) {
+ig_status ig_tokenizer_decode(const ig_tokenizer *tok, const int32_t *ids, size_t n, bool special,
+                              ig_buf *out, ig_err *err) {
     size_t before = out->n;
     for (size_t i = 0; i < n; i++) {
         IG_TRY(ig_tokenizer_piece(tok, ids[i], special, out, err));
@@ -152,7 +159,8 @@ ig_status ig_tokenizer_decode(const ig_tokenizer *tok, const int32_t *ids, size_
     }
     if (tok->clean_spaces && out->n > before) {
         char *t = out->p + before;
-        size_t m = clean_contractions(t, clean_apostrophe(t, clean_punctuation(t, out->n - before)));
+        size_t m =
+            clean_contractions(t, clean_apostrophe(t, clean_punctuation(t, out->n - before)));
         out->n = before + m;
         out->p[out->n] = '\0';
     }
@@ -162,14 +170,16 @@ ig_status ig_tokenizer_decode(const ig_tokenizer *tok, const int32_t *ids, size_
 /* ---- streams ---- */
 
 void ig_detok_init(ig_detok *d, const ig_tokenizer *tok, bool special, bool continues_text) {
-    *d = (ig_detok){.tok = tok, .special = special, .started = continues_text || !tok->strip_first_space};
+    *d = (ig_detok){
+        .tok = tok, .special = special, .started = continues_text || !tok->strip_first_space};
 }
 
 /* Appends what is complete of d->held and p[0..n), keeps the rest. */
 static ig_status add_valid(ig_detok *d, const char *p, size_t n, ig_buf *out, ig_err *err) {
     char joined[sizeof d->held + 1];
     size_t i = 0;
-    while (d->n_held > 0 && i < n) { /* byte by byte until the held sequence is complete or broken */
+    while (d->n_held > 0 &&
+           i < n) { /* byte by byte until the held sequence is complete or broken */
         memcpy(joined, d->held, d->n_held);
         joined[d->n_held] = p[i];
         size_t all = (size_t)d->n_held + 1;

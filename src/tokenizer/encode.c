@@ -1,5 +1,6 @@
-/* encode.c: the way of a text: special tokens are cut out, what is left goes through the text rules, the splitting
- * stages and the merges. Working memory belongs to one call; the tokenizer is only read. */
+/* encode.c: the way of a text: special tokens are cut out, what is left goes through the text
+ * rules, the splitting stages and the merges. Working memory belongs to one call; the tokenizer is
+ * only read. */
 #include "tokenizer/tokenizer_int.h"
 
 ig_status ig_ids_add(ig_ids *ids, int32_t id, ig_err *err) {
@@ -69,7 +70,8 @@ static ig_status encode_section(ig_work *w, ig_str text, bool first, bool parse_
     size_t at = 0, start, end;
     int32_t id;
     IG_TRY(ig_apply_rules(w, text, first, &text));
-    while (at < text.n && ig_specials_next(tok, &tok->normalised, text, at, parse_special, &start, &end, &id)) {
+    while (at < text.n &&
+           ig_specials_next(tok, &tok->normalised, text, at, parse_special, &start, &end, &id)) {
         IG_TRY(split(w, 0, text.p + at, start - at));
         IG_TRY(ig_ids_add(w->ids, id, w->err));
         at = end;
@@ -81,13 +83,16 @@ static ig_status encode_sections(ig_work *w, ig_str text, bool parse_special) {
     const ig_tokenizer *tok = w->tok;
     size_t at = 0, start, end;
     int32_t id;
-    while (at < text.n && ig_specials_next(tok, &tok->specials, text, at, parse_special, &start, &end, &id)) {
+    while (at < text.n &&
+           ig_specials_next(tok, &tok->specials, text, at, parse_special, &start, &end, &id)) {
         if (start > at)
             IG_TRY(encode_section(w, (ig_str){text.p + at, start - at}, at == 0, parse_special));
         IG_TRY(ig_ids_add(w->ids, id, w->err));
         at = end;
     }
-    return at < text.n ? encode_section(w, (ig_str){text.p + at, text.n - at}, at == 0, parse_special) : IG_OK;
+    return at < text.n
+               ? encode_section(w, (ig_str){text.p + at, text.n - at}, at == 0, parse_special)
+               : IG_OK;
 }
 
 static ig_status add_all(ig_work *w, const int32_t *ids, uint32_t n) {
@@ -114,10 +119,11 @@ static ig_status encode(ig_work *w, ig_str text, unsigned flags) {
     return special && tok->add_eos ? ig_ids_add(w->ids, tok->roles[IG_ROLE_EOS], w->err) : IG_OK;
 }
 
-ig_status ig_tokenizer_encode(const ig_tokenizer *tok, ig_str text, unsigned flags, ig_ids *ids, ig_err *err) {
+ig_status ig_tokenizer_encode(const ig_tokenizer *tok, ig_str text, unsigned flags, ig_ids *ids,
+                              ig_err *err) {
     if (text.n > IG_TEXT_BYTES_MAX)
-        return ig_fail(err, IG_ELIMIT, "text of %zu bytes; at most %u are tokenised at once", text.n,
-                       IG_TEXT_BYTES_MAX);
+        return ig_fail(err, IG_ELIMIT, "text of %zu bytes; at most %u are tokenised at once",
+                       text.n, IG_TEXT_BYTES_MAX);
     size_t before = ids->n;
     ig_work w = {.tok = tok, .ids = ids, .err = err};
     ig_buf_init(&w.text, 8 * (size_t)IG_TEXT_BYTES_MAX);

@@ -5,7 +5,8 @@
 #include "json/json.h"
 #include "tokenizer/tokenizer_int.h"
 
-/* Each fills its part of tok; null is no part. IG_EUNSUPPORTED names a component that is not implemented. */
+/* Each fills its part of tok; null is no part. IG_EUNSUPPORTED names a component that is not
+ * implemented. */
 IG_MUST_USE ig_status ig_json_normalizer(ig_tokenizer *tok, const ig_json *v, ig_err *err);
 IG_MUST_USE ig_status ig_json_pre_tokenizer(ig_tokenizer *tok, const ig_json *v, ig_err *err);
 IG_MUST_USE ig_status ig_json_post_processor(ig_tokenizer *tok, const ig_json *v, ig_err *err);

@@ -1,6 +1,6 @@
-/* specials.c: finds the texts of special tokens in a text. A trie says in one pass which tokens occur at all; then
- * either the peer's order (longest token first, over the whole text) or that of Hugging Face tokenizers (leftmost,
- * then longest) decides who takes which place. */
+/* specials.c: finds the texts of special tokens in a text. A trie says in one pass which tokens
+ * occur at all; then either the peer's order (longest token first, over the whole text) or that of
+ * Hugging Face tokenizers (leftmost, then longest) decides who takes which place. */
 #include "tokenizer/tokenizer_int.h"
 
 #define TRIE_BYTES_MAX 512u /* longer tokens are looked for one by one */
@@ -54,7 +54,8 @@ static bool belongs(const ig_tokenizer *tok, uint32_t id, unsigned attr_mask, bo
            ig_token_map_str(&tok->text, id).n > 0;
 }
 
-ig_status ig_specials_init(ig_tokenizer *tok, ig_specials *s, unsigned attr_mask, bool normalised, ig_err *err) {
+ig_status ig_specials_init(ig_tokenizer *tok, ig_specials *s, unsigned attr_mask, bool normalised,
+                           ig_err *err) {
     size_t bytes = 1;
     for (uint32_t id = 0; id < tok->n_tokens; id++) {
         if (belongs(tok, id, attr_mask, normalised)) {
@@ -135,7 +136,8 @@ static const char *find(const char *p, const char *end, ig_str what) {
 static ig_status cut(ig_work *w, ig_str text, ig_fragment f, uint32_t id, size_t *n) {
     ig_str what = ig_token_map_str(&w->tok->text, id);
     unsigned attr = w->tok->attr[id];
-    for (const char *hit; f.start < f.end && (hit = find(text.p + f.start, text.p + f.end, what));) {
+    for (const char *hit;
+         f.start < f.end && (hit = find(text.p + f.start, text.p + f.end, what));) {
         size_t at = (size_t)(hit - text.p), left = at;
         if (attr & IG_ATTR_LSTRIP)
             while (left > f.start && is_space(text.p[left - 1]))
@@ -241,8 +243,8 @@ static size_t space_after(ig_str text, size_t pos) {
     return pos;
 }
 
-bool ig_specials_next(const ig_tokenizer *tok, const ig_specials *s, ig_str text, size_t from, bool parse_special,
-                      size_t *start, size_t *end, int32_t *id) {
+bool ig_specials_next(const ig_tokenizer *tok, const ig_specials *s, ig_str text, size_t from,
+                      bool parse_special, size_t *start, size_t *end, int32_t *id) {
     for (size_t i = from; i < text.n; i++) {
         uint32_t node = s->first[(uint8_t)text.p[i]], best = 0;
         size_t best_end = 0;

@@ -1,18 +1,19 @@
-/* split_runs.c: the small splitters: runs of a character set, digit groups, words that begin with U+2581, and the two
- * general ones, a compiled pattern and a literal string. */
+/* split_runs.c: the small splitters: runs of a character set, digit groups, words that begin with
+ * U+2581, and the two general ones, a compiled pattern and a literal string. */
 #include "tokenizer/split_scan_int.h"
 #include "tokenizer/split_words_int.h"
 
 IG_INLINE bool in_set(const ig_char_set *set, ig_char c) {
     if (c.cls & set->classes)
-        return !set->not ;
-    /* The peer's regex engine sees every white space above ASCII as one control character: it is in no range. */
+        return !set->complement;
+    /* The peer's regex engine sees every white space above ASCII as one control character: it is in
+     * no range. */
     if (c.cp >= 128 && (c.cls & IG_UTF_SPACE))
-        return set->not ;
+        return set->complement;
     for (uint32_t i = 0; i < set->n_ranges; i++)
         if (c.cp >= set->ranges[i].first && c.cp <= set->ranges[i].last)
-            return !set->not ;
-    return set->not && c.n;
+            return !set->complement;
+    return set->complement && c.n;
 }
 
 /* End of a match of lead?set{min,max} that begins at pos, or pos. */
@@ -34,13 +35,15 @@ static size_t run_match(const ig_stage *s, const char *t, size_t pos, size_t end
     return n >= s->min && n > 0 ? at : pos;
 }
 
-size_t ig_split_run(const ig_stage *s, const char *t, size_t pos, size_t end, ig_split_memo *memo, ig_err *err) {
-    (void)memo, (void)err;
+size_t ig_split_run(const ig_stage *s, const char *t, size_t pos, size_t end, ig_split_memo *memo,
+                    ig_err *err) {
+    (void)err;
     size_t to = run_match(s, t, pos, end);
+    memo->drop = to > pos && s->behaviour == IG_SPLIT_REMOVED;
     if (to > pos)
         return to;
     /* Most characters of a text are in no set of this kind: pass over them by class alone. */
-    bool simple = !s->lead && !s->set.not && s->min <= 1 && s->set.n_ranges == 0;
+    bool simple = !s->lead && !s->set.complement && s->min <= 1 && s->set.n_ranges == 0;
     do {
         pos = simple ? ig_scan_not(t, pos, end, s->set.classes) : pos + ig_peek(t, pos, end).n;
     } while (pos < end && run_match(s, t, pos, end) == pos);
@@ -48,8 +51,8 @@ size_t ig_split_run(const ig_stage *s, const char *t, size_t pos, size_t end, ig
 }
 
 /* \s+$ */
-size_t ig_split_line_end_space(const ig_stage *s, const char *t, size_t pos, size_t end, ig_split_memo *memo,
-                               ig_err *err) {
+size_t ig_split_line_end_space(const ig_stage *s, const char *t, size_t pos, size_t end,
+                               ig_split_memo *memo, ig_err *err) {
     (void)s, (void)memo, (void)err;
     size_t at = end;
     while (at > pos) {
@@ -69,10 +72,11 @@ static size_t skip_characters(const char *t, size_t pos, size_t end, uint32_t n)
     return pos;
 }
 
-/* Digits in groups of three counted from the right. As in the peer, the first group takes along the text that stands
- * before it; later stages part them again. The memo keeps the end of the digits. */
-size_t ig_split_digits_afmoe(const ig_stage *s, const char *t, size_t pos, size_t end, ig_split_memo *memo,
-                             ig_err *err) {
+/* Digits in groups of three counted from the right. As in the peer, the first group takes along the
+ * text that stands before it; later stages part them again. The memo keeps the end of the digits.
+ */
+size_t ig_split_digits_afmoe(const ig_stage *s, const char *t, size_t pos, size_t end,
+                             ig_split_memo *memo, ig_err *err) {
     (void)s, (void)err;
     if (pos < memo->end)
         return skip_characters(t, pos, end, 3);
@@ -91,8 +95,8 @@ IG_INLINE bool is_digit(char c) {
 }
 
 /* (?=(\d{3})+(?!\d)): a border before every third digit from the right. */
-size_t ig_split_digits_superbpe(const ig_stage *s, const char *t, size_t pos, size_t end, ig_split_memo *memo,
-                                ig_err *err) {
+size_t ig_split_digits_superbpe(const ig_stage *s, const char *t, size_t pos, size_t end,
+                                ig_split_memo *memo, ig_err *err) {
     (void)s, (void)err;
     if (pos + 3 < memo->end)
         return pos + 3;
@@ -116,8 +120,8 @@ size_t ig_split_digits_superbpe(const ig_stage *s, const char *t, size_t pos, si
 }
 
 /* A border before every U+2581. */
-size_t ig_split_space_words(const ig_stage *s, const char *t, size_t pos, size_t end, ig_split_memo *memo,
-                            ig_err *err) {
+size_t ig_split_space_words(const ig_stage *s, const char *t, size_t pos, size_t end,
+                            ig_split_memo *memo, ig_err *err) {
     (void)s, (void)memo, (void)err;
     for (size_t i = pos + 1; i + 2 < end; i++)
         if (memcmp(t + i, "\xE2\x96\x81", 3) == 0)
@@ -128,16 +132,16 @@ size_t ig_split_space_words(const ig_stage *s, const char *t, size_t pos, size_t
 /* ---- matches of any kind, and what becomes of them ---- */
 
 /* The first match that is not empty, or an empty one, at or after `from`. IG_EEND: none. */
-typedef ig_status (*find_fn)(const ig_stage *s, const char *t, size_t from, size_t end, ig_split_memo *memo,
-                             size_t *start, size_t *stop, ig_err *err);
+typedef ig_status (*find_fn)(const ig_stage *s, const char *t, size_t from, size_t end,
+                             ig_split_memo *memo, size_t *start, size_t *stop, ig_err *err);
 
-static ig_status find_pattern(const ig_stage *s, const char *t, size_t from, size_t end, ig_split_memo *memo,
-                              size_t *start, size_t *stop, ig_err *err) {
+static ig_status find_pattern(const ig_stage *s, const char *t, size_t from, size_t end,
+                              ig_split_memo *memo, size_t *start, size_t *stop, ig_err *err) {
     return ig_pattern_find(s->compiled, memo->match, (ig_str){t, end}, from, start, stop, err);
 }
 
-static ig_status find_literal(const ig_stage *s, const char *t, size_t from, size_t end, ig_split_memo *memo,
-                              size_t *start, size_t *stop, ig_err *err) {
+static ig_status find_literal(const ig_stage *s, const char *t, size_t from, size_t end,
+                              ig_split_memo *memo, size_t *start, size_t *stop, ig_err *err) {
     (void)memo, (void)err;
     size_t n = s->literal.n;
     for (size_t i = from; i + n <= end; i++) {
@@ -154,10 +158,10 @@ static ig_status find_literal(const ig_stage *s, const char *t, size_t from, siz
     return IG_EEND;
 }
 
-/* Puts the first match at or after pos into the memo; [end, end) when there is none. An empty match at pos is no
- * border any more. */
-static ig_status look(find_fn find, const ig_stage *s, const char *t, size_t pos, size_t end, ig_split_memo *memo,
-                      ig_err *err) {
+/* Puts the first match at or after pos into the memo; [end, end) when there is none. An empty match
+ * at pos is no border any more. */
+static ig_status look(find_fn find, const ig_stage *s, const char *t, size_t pos, size_t end,
+                      ig_split_memo *memo, ig_err *err) {
     size_t from = pos;
     ig_status status = find(s, t, from, end, memo, &memo->start, &memo->end, err);
     if (status == IG_OK && memo->end == pos) {
@@ -174,7 +178,8 @@ static ig_status look(find_fn find, const ig_stage *s, const char *t, size_t pos
 static size_t split_matches(find_fn find, const ig_stage *s, const char *t, size_t pos, size_t end,
                             ig_split_memo *memo, ig_err *err) {
     memo->drop = false;
-    bool in_match = memo->start == pos && memo->end > pos; /* found when the gap before it was returned */
+    bool in_match =
+        memo->start == pos && memo->end > pos; /* found when the gap before it was returned */
     if (!in_match) {
         memo->status = look(find, s, t, pos, end, memo, err);
         if (memo->status)
@@ -202,10 +207,12 @@ static size_t split_matches(find_fn find, const ig_stage *s, const char *t, size
     return in_match ? memo->end : memo->start;
 }
 
-size_t ig_split_pattern(const ig_stage *s, const char *t, size_t pos, size_t end, ig_split_memo *memo, ig_err *err) {
+size_t ig_split_pattern(const ig_stage *s, const char *t, size_t pos, size_t end,
+                        ig_split_memo *memo, ig_err *err) {
     return split_matches(find_pattern, s, t, pos, end, memo, err);
 }
 
-size_t ig_split_literal(const ig_stage *s, const char *t, size_t pos, size_t end, ig_split_memo *memo, ig_err *err) {
+size_t ig_split_literal(const ig_stage *s, const char *t, size_t pos, size_t end,
+                        ig_split_memo *memo, ig_err *err) {
     return split_matches(find_literal, s, t, pos, end, memo, err);
 }

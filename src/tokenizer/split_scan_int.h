@@ -1,4 +1,5 @@
-/* split_scan_int.h: the scanning verbs of the hand-written splitters. All work on valid text within [pos, end). */
+/* split_scan_int.h: the scanning verbs of the hand-written splitters. All work on valid text within
+ * [pos, end). */
 #ifndef IG_TOKENIZER_SPLIT_SCAN_INT_H
 #define IG_TOKENIZER_SPLIT_SCAN_INT_H
 
@@ -63,8 +64,8 @@ IG_INLINE bool ig_is_crlf(uint32_t cp) {
     return cp == '\r' || cp == '\n';
 }
 
-/* Length of 's 't 're 've 'm 'll 'd at pos, 0 when there is none. fold: any case. long_s: U+017F counts as s, as it
- * does under full case folding. */
+/* Length of 's 't 're 've 'm 'll 'd at pos, 0 when there is none. fold: any case. long_s: U+017F
+ * counts as s, as it does under full case folding. */
 IG_INLINE size_t ig_contraction(const char *t, size_t pos, size_t end, bool fold, bool long_s) {
     if (end - pos < 2 || t[pos] != '\'')
         return 0;
@@ -101,7 +102,8 @@ IG_INLINE ig_space_run ig_scan_space(const char *t, size_t pos, size_t end) {
     return run;
 }
 
-/* \s+(?!\S)|\s+ on a run that begins at pos: all of it at the end of the piece, else all but the last character. */
+/* \s+(?!\S)|\s+ on a run that begins at pos: all of it at the end of the piece, else all but the
+ * last character. */
 IG_INLINE size_t ig_space_end(const ig_space_run *run, size_t pos, size_t end) {
     return run->end < end && run->last > pos ? run->last : run->end;
 }

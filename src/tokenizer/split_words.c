@@ -1,11 +1,13 @@
-/* split_words.c: hand-written splitters of the large families of patterns: GPT-2, llama 3 (and its many relatives),
- * the case-sensitive gpt-4o family, DeepSeek 3. Each row of presplit_table.c names the pattern that a function here
- * stands for; the tests compare both. All are linear and look at most one run ahead. */
+/* split_words.c: hand-written splitters of the large families of patterns: GPT-2, llama 3 (and its
+ * many relatives), the case-sensitive gpt-4o family, DeepSeek 3. Each row of presplit_table.c names
+ * the pattern that a function here stands for; the tests compare both. All are linear and look at
+ * most one run ahead. */
 #include "tokenizer/split_scan_int.h"
 #include "tokenizer/split_words_int.h"
 
 /* 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ */
-size_t ig_split_gpt2(const ig_stage *stage, const char *t, size_t pos, size_t end, ig_split_memo *memo, ig_err *err) {
+size_t ig_split_gpt2(const ig_stage *stage, const char *t, size_t pos, size_t end,
+                     ig_split_memo *memo, ig_err *err) {
     (void)stage, (void)memo, (void)err;
     size_t n = ig_contraction(t, pos, end, false, false);
     if (n)
@@ -40,10 +42,10 @@ typedef enum contraction_kind {
 typedef struct word_rule {
     contraction_kind contraction;
     bool long_s;
-    unsigned word; /* classes of a word's characters */
-    bool joiners;  /* U+200C and U+200D belong to words */
-    bool han;      /* a run of Han characters is a word, other words have none */
-    bool spaced;   /* single spaces between words belong to them */
+    unsigned word;   /* classes of a word's characters */
+    bool joiners;    /* U+200C and U+200D belong to words */
+    bool han;        /* a run of Han characters is a word, other words have none */
+    bool spaced;     /* single spaces between words belong to them */
     uint32_t digits; /* longest group of digits, 0 = no limit */
     unsigned not_symbol;
     tail_kind tail; /* of symbols */
@@ -51,8 +53,9 @@ typedef struct word_rule {
 } word_rule;
 
 static bool is_han(uint32_t cp) {
-    return (cp >= 0x4E00 && cp <= 0x9FFF) || (cp >= 0x3400 && cp <= 0x4DBF) || (cp >= 0x20000 && cp <= 0x2A6DF) ||
-           (cp >= 0x2A700 && cp <= 0x2EBEF) || (cp >= 0xF900 && cp <= 0xFAFF) || (cp >= 0x2F800 && cp <= 0x2FA1F);
+    return (cp >= 0x4E00 && cp <= 0x9FFF) || (cp >= 0x3400 && cp <= 0x4DBF) ||
+           (cp >= 0x20000 && cp <= 0x2A6DF) || (cp >= 0x2A700 && cp <= 0x2EBEF) ||
+           (cp >= 0xF900 && cp <= 0xFAFF) || (cp >= 0x2F800 && cp <= 0x2FA1F);
 }
 
 IG_INLINE bool is_word(ig_char c, const word_rule *r) {
@@ -107,8 +110,8 @@ IG_INLINE size_t digit_group(const char *t, size_t pos, size_t end, uint32_t max
     return pos;
 }
 
-/* \s{512}(?!\S)|\s{256}(?!\S)|…|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}. The memo keeps the end of the run, because a long
- * run is returned in many parts. */
+/* \s{512}(?!\S)|\s{256}(?!\S)|…|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}. The memo keeps the end of the run,
+ * because a long run is returned in many parts. */
 static size_t space_cascade(const char *t, size_t pos, size_t end, size_t run_end) {
     static const uint32_t steps[] = {512, 256, 128, 64, 32, 16, 8, 4, 2, 1};
     for (size_t i = 0; i < IG_COUNT(steps); i++) {
@@ -124,7 +127,8 @@ static size_t space_cascade(const char *t, size_t pos, size_t end, size_t run_en
     return pos + ig_peek(t, pos, end).n;
 }
 
-IG_INLINE size_t split_spaces(const char *t, size_t pos, size_t end, bool cascade, ig_split_memo *memo) {
+IG_INLINE size_t split_spaces(const char *t, size_t pos, size_t end, bool cascade,
+                              ig_split_memo *memo) {
     if (cascade && pos < memo->end)
         return space_cascade(t, pos, end, memo->end);
     ig_space_run run = ig_scan_space(t, pos, end);
@@ -136,7 +140,8 @@ IG_INLINE size_t split_spaces(const char *t, size_t pos, size_t end, bool cascad
     return space_cascade(t, pos, end, run.end);
 }
 
-IG_INLINE size_t split_words(const char *t, size_t pos, size_t end, ig_split_memo *memo, const word_rule *r) {
+IG_INLINE size_t split_words(const char *t, size_t pos, size_t end, ig_split_memo *memo,
+                             const word_rule *r) {
     if (r->contraction == CONTRACTION_WORD) {
         size_t n = ig_contraction(t, pos, end, true, r->long_s);
         if (n)
@@ -159,7 +164,9 @@ IG_INLINE size_t split_words(const char *t, size_t pos, size_t end, ig_split_mem
     }
     if (word) {
         word = word_run(t, word, end, r);
-        return r->contraction == CONTRACTION_SUFFIX ? word + ig_contraction(t, word, end, true, r->long_s) : word;
+        return r->contraction == CONTRACTION_SUFFIX
+                   ? word + ig_contraction(t, word, end, true, r->long_s)
+                   : word;
     }
     if (c.cls & IG_UTF_NUMBER)
         return digit_group(t, pos, end, r->digits);
@@ -180,40 +187,50 @@ IG_INLINE size_t split_words(const char *t, size_t pos, size_t end, ig_split_mem
 #define SUFFIX CONTRACTION_SUFFIX
 
 /* name, rule: one specialised copy of split_words each. */
-#define WORD_SPLITTERS(X)                                                                                          \
-    X(llama3, .contraction = OWN, .word = L, .digits = 3, .not_symbol = SLN, .tail = TAIL_NEWLINES)                \
-    X(llama3_long_s, .contraction = OWN, .long_s = true, .word = L, .digits = 3, .not_symbol = SLN,                \
-      .tail = TAIL_NEWLINES)                                                                                       \
-    X(llama3_all_digits, .contraction = OWN, .word = L, .digits = 0, .not_symbol = SLN, .tail = TAIL_NEWLINES)     \
-    X(jais2, .contraction = OWN, .word = L, .digits = 3, .not_symbol = SLN, .tail = TAIL_NEWLINES, .cascade = true) \
-    X(k2_horizon, .contraction = OWN, .word = LM, .joiners = true, .digits = 3, .not_symbol = SLN,                 \
-      .tail = TAIL_NEWLINES)                                                                                       \
-    X(qwen2, .contraction = OWN, .word = L, .digits = 1, .not_symbol = SLN, .tail = TAIL_NEWLINES)                 \
-    X(qwen2_long_s, .contraction = OWN, .long_s = true, .word = L, .digits = 1, .not_symbol = SLN,                 \
-      .tail = TAIL_NEWLINES)                                                                                       \
-    X(qwen35, .contraction = OWN, .word = LM, .digits = 1, .not_symbol = SLMN, .tail = TAIL_NEWLINES)              \
-    X(qwen35_long_s, .contraction = OWN, .long_s = true, .word = LM, .digits = 1, .not_symbol = SLMN,              \
-      .tail = TAIL_NEWLINES)                                                                                       \
-    X(ufakzeka, .word = L, .digits = 1, .not_symbol = SLN, .tail = TAIL_NEWLINES)                                  \
-    X(seed_coder, .contraction = OWN, .word = L, .digits = 1, .not_symbol = SLN, .tail = TAIL_NONE)                \
-    X(exaone_moe, .contraction = OWN, .word = L, .spaced = true, .digits = 1, .not_symbol = SLN, .tail = TAIL_ONE)  \
-    X(youtu, .contraction = SUFFIX, .word = LM, .digits = 1, .not_symbol = SLN, .tail = TAIL_NEWLINES_SLASH)       \
-    X(tiny_aya, .contraction = SUFFIX, .word = LM, .digits = 3, .not_symbol = SLN, .tail = TAIL_NEWLINES_SLASH)    \
-    X(kimi_k2, .contraction = SUFFIX, .word = L, .han = true, .digits = 3, .not_symbol = SLN, .tail = TAIL_NEWLINES)
+#define WORD_SPLITTERS(X)                                                                          \
+    X(llama3, .contraction = OWN, .word = L, .digits = 3, .not_symbol = SLN,                       \
+      .tail = TAIL_NEWLINES)                                                                       \
+    X(llama3_long_s, .contraction = OWN, .long_s = true, .word = L, .digits = 3,                   \
+      .not_symbol = SLN, .tail = TAIL_NEWLINES)                                                    \
+    X(llama3_all_digits, .contraction = OWN, .word = L, .digits = 0, .not_symbol = SLN,            \
+      .tail = TAIL_NEWLINES)                                                                       \
+    X(jais2, .contraction = OWN, .word = L, .digits = 3, .not_symbol = SLN, .tail = TAIL_NEWLINES, \
+      .cascade = true)                                                                             \
+    X(k2_horizon, .contraction = OWN, .word = LM, .joiners = true, .digits = 3, .not_symbol = SLN, \
+      .tail = TAIL_NEWLINES)                                                                       \
+    X(qwen2, .contraction = OWN, .word = L, .digits = 1, .not_symbol = SLN, .tail = TAIL_NEWLINES) \
+    X(qwen2_long_s, .contraction = OWN, .long_s = true, .word = L, .digits = 1, .not_symbol = SLN, \
+      .tail = TAIL_NEWLINES)                                                                       \
+    X(qwen35, .contraction = OWN, .word = LM, .digits = 1, .not_symbol = SLMN,                     \
+      .tail = TAIL_NEWLINES)                                                                       \
+    X(qwen35_long_s, .contraction = OWN, .long_s = true, .word = LM, .digits = 1,                  \
+      .not_symbol = SLMN, .tail = TAIL_NEWLINES)                                                   \
+    X(ufakzeka, .word = L, .digits = 1, .not_symbol = SLN, .tail = TAIL_NEWLINES)                  \
+    X(seed_coder, .contraction = OWN, .word = L, .digits = 1, .not_symbol = SLN,                   \
+      .tail = TAIL_NONE)                                                                           \
+    X(exaone_moe, .contraction = OWN, .word = L, .spaced = true, .digits = 1, .not_symbol = SLN,   \
+      .tail = TAIL_ONE)                                                                            \
+    X(youtu, .contraction = SUFFIX, .word = LM, .digits = 1, .not_symbol = SLN,                    \
+      .tail = TAIL_NEWLINES_SLASH)                                                                 \
+    X(tiny_aya, .contraction = SUFFIX, .word = LM, .digits = 3, .not_symbol = SLN,                 \
+      .tail = TAIL_NEWLINES_SLASH)                                                                 \
+    X(kimi_k2, .contraction = SUFFIX, .word = L, .han = true, .digits = 3, .not_symbol = SLN,      \
+      .tail = TAIL_NEWLINES)
 
-#define DEFINE_WORDS(name, ...)                                                                              \
-    size_t ig_split_##name(const ig_stage *stage, const char *t, size_t pos, size_t end, ig_split_memo *memo, \
-                           ig_err *err) {                                                                    \
-        static const word_rule rule = {__VA_ARGS__};                                                         \
-        (void)stage, (void)err;                                                                              \
-        return split_words(t, pos, end, memo, &rule);                                                        \
+#define DEFINE_WORDS(name, ...)                                                                    \
+    size_t ig_split_##name(const ig_stage *stage, const char *t, size_t pos, size_t end,           \
+                           ig_split_memo *memo, ig_err *err) {                                     \
+        static const word_rule rule = {__VA_ARGS__};                                               \
+        (void)stage, (void)err;                                                                    \
+        return split_words(t, pos, end, memo, &rule);                                              \
     }
 WORD_SPLITTERS(DEFINE_WORDS)
 
 /* ---- gpt-4o and relatives: words end where small letters are followed by a capital ---- */
 
 typedef struct case_rule {
-    bool categories; /* true: by Lu, Ll…; false: only A-Z and a-z have a case, as the peer's regex engine sees it */
+    bool categories; /* true: by Lu, Ll…; false: only A-Z and a-z have a case, as the peer's regex
+                        engine sees it */
     bool marks;      /* marks belong to words, of either case */
     bool contraction, long_s;
     uint32_t digits;
@@ -222,12 +239,14 @@ typedef struct case_rule {
 IG_INLINE bool is_upper(ig_char c, const case_rule *r) {
     if (c.cls & IG_UTF_MARK)
         return r->marks;
-    return (c.cls & IG_UTF_LETTER) && (r->categories ? !(c.cls & IG_UTF_LOWER) : !(c.cp >= 'a' && c.cp <= 'z'));
+    return (c.cls & IG_UTF_LETTER) &&
+           (r->categories ? !(c.cls & IG_UTF_LOWER) : !(c.cp >= 'a' && c.cp <= 'z'));
 }
 IG_INLINE bool is_lower(ig_char c, const case_rule *r) {
     if (c.cls & IG_UTF_MARK)
         return r->marks;
-    return (c.cls & IG_UTF_LETTER) && (r->categories ? !(c.cls & IG_UTF_UPPER) : !(c.cp >= 'A' && c.cp <= 'Z'));
+    return (c.cls & IG_UTF_LETTER) &&
+           (r->categories ? !(c.cls & IG_UTF_UPPER) : !(c.cp >= 'A' && c.cp <= 'Z'));
 }
 
 IG_INLINE size_t lower_run(const char *t, size_t pos, size_t end, const case_rule *r) {
@@ -236,8 +255,8 @@ IG_INLINE size_t lower_run(const char *t, size_t pos, size_t end, const case_rul
     return pos;
 }
 
-/* Upper* Lower+ at pos, or 0. When no small letter follows the capitals, the last of them that may also count as
- * small ends the match. */
+/* Upper* Lower+ at pos, or 0. When no small letter follows the capitals, the last of them that may
+ * also count as small ends the match. */
 IG_INLINE size_t small_word(const char *t, size_t pos, size_t end, const case_rule *r) {
     size_t both = 0;
     ig_char c;
@@ -255,7 +274,8 @@ IG_INLINE size_t capital_word(const char *t, size_t pos, size_t end, const case_
     return at > pos ? lower_run(t, at, end, r) : 0;
 }
 
-IG_INLINE size_t split_cased(const char *t, size_t pos, size_t end, ig_split_memo *memo, const case_rule *r) {
+IG_INLINE size_t split_cased(const char *t, size_t pos, size_t end, ig_split_memo *memo,
+                             const case_rule *r) {
     ig_char c = ig_peek(t, pos, end);
     bool leads = !(c.cls & (IG_UTF_LETTER | IG_UTF_NUMBER)) && !ig_is_crlf(c.cp);
     size_t word = leads ? small_word(t, pos + c.n, end, r) : 0;
@@ -278,20 +298,20 @@ IG_INLINE size_t split_cased(const char *t, size_t pos, size_t end, ig_split_mem
     return pos + c.n;
 }
 
-#define CASE_SPLITTERS(X)                                                                  \
-    X(tekken, .digits = 1)                                                                 \
-    X(gpt4o, .contraction = true, .digits = 3)                                             \
-    X(granite97, .marks = true, .contraction = true, .digits = 3)                          \
-    X(tekken_exact, .categories = true, .marks = true, .digits = 1)                        \
-    X(gpt4o_exact, .categories = true, .marks = true, .contraction = true, .long_s = true, \
+#define CASE_SPLITTERS(X)                                                                          \
+    X(tekken, .digits = 1)                                                                         \
+    X(gpt4o, .contraction = true, .digits = 3)                                                     \
+    X(granite97, .marks = true, .contraction = true, .digits = 3)                                  \
+    X(tekken_exact, .categories = true, .marks = true, .digits = 1)                                \
+    X(gpt4o_exact, .categories = true, .marks = true, .contraction = true, .long_s = true,         \
       .digits = 3)
 
-#define DEFINE_CASED(name, ...)                                                                              \
-    size_t ig_split_##name(const ig_stage *stage, const char *t, size_t pos, size_t end, ig_split_memo *memo, \
-                           ig_err *err) {                                                                    \
-        static const case_rule rule = {__VA_ARGS__};                                                         \
-        (void)stage, (void)err;                                                                              \
-        return split_cased(t, pos, end, memo, &rule);                                                        \
+#define DEFINE_CASED(name, ...)                                                                    \
+    size_t ig_split_##name(const ig_stage *stage, const char *t, size_t pos, size_t end,           \
+                           ig_split_memo *memo, ig_err *err) {                                     \
+        static const case_rule rule = {__VA_ARGS__};                                               \
+        (void)stage, (void)err;                                                                    \
+        return split_cased(t, pos, end, memo, &rule);                                              \
     }
 CASE_SPLITTERS(DEFINE_CASED)
 
@@ -303,8 +323,10 @@ IG_INLINE bool is_ascii_letter(uint32_t cp) {
 
 #define PS (IG_UTF_PUNCTUATION | IG_UTF_SYMBOL)
 
-/* The match at pos, or pos when there is none: digits and control characters may stand between matches. */
-IG_INLINE size_t deepseek_match(const char *t, size_t pos, size_t end, bool spark, ig_split_memo *memo) {
+/* The match at pos, or pos when there is none: digits and control characters may stand between
+ * matches. */
+IG_INLINE size_t deepseek_match(const char *t, size_t pos, size_t end, bool spark,
+                                ig_split_memo *memo) {
     ig_char c = ig_peek(t, pos, end);
     if (c.cp < 128 && (c.cls & PS) && pos + 1 < end && is_ascii_letter((unsigned char)t[pos + 1])) {
         for (pos += 2; pos < end && is_ascii_letter((unsigned char)t[pos]);)
@@ -328,7 +350,8 @@ IG_INLINE size_t deepseek_match(const char *t, size_t pos, size_t end, bool spar
     return ig_space_end(&run, pos, end);
 }
 
-IG_INLINE size_t split_deepseek(const char *t, size_t pos, size_t end, bool spark, ig_split_memo *memo) {
+IG_INLINE size_t split_deepseek(const char *t, size_t pos, size_t end, bool spark,
+                                ig_split_memo *memo) {
     size_t to = deepseek_match(t, pos, end, spark, memo);
     if (to > pos)
         return to;
@@ -338,13 +361,14 @@ IG_INLINE size_t split_deepseek(const char *t, size_t pos, size_t end, bool spar
     return pos;
 }
 
-size_t ig_split_deepseek3(const ig_stage *stage, const char *t, size_t pos, size_t end, ig_split_memo *memo,
-                          ig_err *err) {
+size_t ig_split_deepseek3(const ig_stage *stage, const char *t, size_t pos, size_t end,
+                          ig_split_memo *memo, ig_err *err) {
     (void)stage, (void)err;
     return split_deepseek(t, pos, end, false, memo);
 }
 
-size_t ig_split_spark(const ig_stage *stage, const char *t, size_t pos, size_t end, ig_split_memo *memo, ig_err *err) {
+size_t ig_split_spark(const ig_stage *stage, const char *t, size_t pos, size_t end,
+                      ig_split_memo *memo, ig_err *err) {
     (void)stage, (void)err;
     return split_deepseek(t, pos, end, true, memo);
 }

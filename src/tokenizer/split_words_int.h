@@ -4,8 +4,9 @@
 
 #include "tokenizer/tokenizer_int.h"
 
-#define IG_SPLITTER(name) \
-    size_t ig_split_##name(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *)
+#define IG_SPLITTER(name)                                                                          \
+    size_t ig_split_##name(const ig_stage *, const char *, size_t, size_t, ig_split_memo *,        \
+                           ig_err *)
 IG_SPLITTER(gpt2);
 IG_SPLITTER(llama3);
 IG_SPLITTER(llama3_long_s);

@@ -1,9 +1,9 @@
-/* text_rules.c: what happens to a text before it is split: repair of ill-formed UTF-8, then the rules of the
- * vocabulary in order. A rule that changes nothing copies nothing. */
+/* text_rules.c: what happens to a text before it is split: repair of ill-formed UTF-8, then the
+ * rules of the vocabulary in order. A rule that changes nothing copies nothing. */
 #include "tokenizer/tokenizer_int.h"
 
-/* One character as the peer reads it: overlong forms and surrogates are taken as they come, anything else that is
- * ill-formed is U+FFFD for one byte. */
+/* One character as the peer reads it: overlong forms and surrogates are taken as they come,
+ * anything else that is ill-formed is U+FFFD for one byte. */
 static size_t lenient_decode(const unsigned char *p, size_t n, uint32_t *cp) {
     static const struct {
         unsigned mask, lead;

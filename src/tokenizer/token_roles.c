@@ -1,6 +1,6 @@
-/* token_roles.c: which tokens have a role. Files name some; the others are known by their text. Lists and order are
- * facts about vocabularies in the field, taken from the peer; where several texts of one role are present, the first
- * of the list wins. */
+/* token_roles.c: which tokens have a role. Files name some; the others are known by their text.
+ * Lists and order are facts about vocabularies in the field, taken from the peer; where several
+ * texts of one role are present, the first of the list wins. */
 #include "tokenizer/tokenizer_int.h"
 
 static const char *const role_names[] = {
@@ -18,34 +18,52 @@ static const struct {
     const char *texts[12];
 } by_text[] = {
     {IG_ROLE_EOT,
-     {"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>",
-      "[EOT]", "<｜end▁of▁sentence｜>", "<end_of_utterance>"}},
+     {"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
+      "<EOT>", "_<EOT>", "[EOT]", "<｜end▁of▁sentence｜>", "<end_of_utterance>"}},
     {IG_ROLE_EOM, {"<|eom_id|>"}},
     {IG_ROLE_FIM_PRE,
-     {"<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>",
-      "<|prefix|>"}},
+     {"<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>",
+      "<|code_prefix|>", "<|prefix|>"}},
     {IG_ROLE_FIM_SUF,
-     {"<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>", "<|code_suffix|>",
-      "<|suffix|>"}},
+     {"<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>",
+      "<|code_suffix|>", "<|suffix|>"}},
     {IG_ROLE_FIM_MID,
-     {"<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>", "<|code_middle|>",
-      "<|middle|>"}},
+     {"<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>",
+      "<|code_middle|>", "<|middle|>"}},
     {IG_ROLE_FIM_PAD, {"<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"}},
     {IG_ROLE_FIM_REP, {"<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"}},
     {IG_ROLE_FIM_SEP, {"<|file_sep|>"}},
 };
 
-static const char *const end_texts[] = {
-    "<|eot_id|>",  "<|im_end|>",    "<|end|>", "<|return|>",      "<|call|>",           "<|flush|>",
-    "<|calls|>",   "<end_of_turn>", "<|endoftext|>",              "</s>",               "<|eom_id|>",
-    "<EOT>",       "_<EOT>",        "[EOT]",   "[EOS]",           "<|end_of_text|>",    "<end_of_utterance>",
-    "<eos>",       "<turn|>",       "<|tool_response>",           "<｜end▁of▁sentence｜>", "[e~["};
+static const char *const end_texts[] = {"<|eot_id|>",
+                                        "<|im_end|>",
+                                        "<|end|>",
+                                        "<|return|>",
+                                        "<|call|>",
+                                        "<|flush|>",
+                                        "<|calls|>",
+                                        "<end_of_turn>",
+                                        "<|endoftext|>",
+                                        "</s>",
+                                        "<|eom_id|>",
+                                        "<EOT>",
+                                        "_<EOT>",
+                                        "[EOT]",
+                                        "[EOS]",
+                                        "<|end_of_text|>",
+                                        "<end_of_utterance>",
+                                        "<eos>",
+                                        "<turn|>",
+                                        "<|tool_response>",
+                                        "<｜end▁of▁sentence｜>",
+                                        "[e~["};
 
 static const ig_token_role end_roles[] = {IG_ROLE_FIM_PAD, IG_ROLE_FIM_REP, IG_ROLE_FIM_SEP,
                                           IG_ROLE_EOS,     IG_ROLE_EOT,     IG_ROLE_EOM};
 
 /* Harmony's channel marks must reach the caller as text. */
-static const char *const shown_texts[] = {"<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"};
+static const char *const shown_texts[] = {"<|channel|>", "<|message|>", "<|start|>",
+                                          "<|constrain|>"};
 
 /* When all of `given` end a generation, `text` does not after all. */
 static const struct {
@@ -72,7 +90,9 @@ static int32_t find(const ig_tokenizer *tok, const char *text) {
 static void make_control(ig_tokenizer *tok, int32_t id, const ig_logger *logger) {
     if (tok->attr[id] & IG_ATTR_CONTROL)
         return;
-    ig_log(logger, IG_LOG_WARN, "tokenizer: token=%d text=\"%.*s\" taken for a control token, although the file does not mark it",
+    ig_log(logger, IG_LOG_WARN,
+           "tokenizer: token=%d text=\"%.*s\" taken for a control token, although the file does "
+           "not mark it",
            (int)id, IG_STR_ARG(ig_tokenizer_token(tok, id)));
     tok->attr[id] |= IG_ATTR_CONTROL;
 }
@@ -85,7 +105,8 @@ static bool ends(const ig_tokenizer *tok, const char *text) {
 void ig_roles_detect(ig_tokenizer *tok, const ig_logger *logger) {
     for (size_t i = 0; i < IG_COUNT(by_text); i++) {
         int32_t *role = &tok->roles[by_text[i].role];
-        for (size_t j = 0; *role < 0 && j < IG_COUNT(by_text[i].texts) && by_text[i].texts[j]; j++) {
+        for (size_t j = 0; *role < 0 && j < IG_COUNT(by_text[i].texts) && by_text[i].texts[j];
+             j++) {
             *role = find(tok, by_text[i].texts[j]);
             if (*role >= 0)
                 make_control(tok, *role, logger);
@@ -121,7 +142,7 @@ void ig_roles_detect(ig_tokenizer *tok, const ig_logger *logger) {
             continue;
         int32_t id = find(tok, end_exceptions[i].text);
         tok->eog[id] = 0;
-        tok->attr[id] = end_exceptions[i].attr;
+        tok->attr[id] = (uint16_t)end_exceptions[i].attr;
     }
 }
 

@@ -1,5 +1,6 @@
-/* tokenizer_build.c: the parts that both ways to a tokenizer share: strings into maps, merges into ids, stages, and
- * the tables that make encoding fast. Everything lives in the tokenizer's arena. */
+/* tokenizer_build.c: the parts that both ways to a tokenizer share: strings into maps, merges into
+ * ids, stages, and the tables that make encoding fast. Everything lives in the tokenizer's arena.
+ */
 #include <stdio.h>
 
 #include "tokenizer/split_words_int.h"
@@ -34,17 +35,20 @@ void ig_tokenizer_destroy(ig_tokenizer **tok) {
     *tok = NULL;
 }
 
-ig_status ig_tokenizer_set_tokens(ig_tokenizer *tok, const ig_str *tokens, uint32_t n, ig_err *err) {
+ig_status ig_tokenizer_set_tokens(ig_tokenizer *tok, const ig_str *tokens, uint32_t n,
+                                  ig_err *err) {
     size_t bytes = 0;
     if (n >= IG_VOCAB_MAX)
-        return ig_fail(err, IG_ELIMIT, "%u tokens; at most %u are accepted", (unsigned)n, IG_VOCAB_MAX - 1);
+        return ig_fail(err, IG_ELIMIT, "%u tokens; at most %u are accepted", (unsigned)n,
+                       IG_VOCAB_MAX - 1);
     for (uint32_t i = 0; i < n; i++) {
         if (tokens[i].n > IG_TOKEN_BYTES_MAX)
-            return ig_fail(err, IG_ELIMIT, "token %u has %zu bytes; at most %u are accepted", (unsigned)i,
-                           tokens[i].n, IG_TOKEN_BYTES_MAX);
+            return ig_fail(err, IG_ELIMIT, "token %u has %zu bytes; at most %u are accepted",
+                           (unsigned)i, tokens[i].n, IG_TOKEN_BYTES_MAX);
         bytes += tokens[i].n;
         if (bytes > IG_VOCAB_BYTES_MAX)
-            return ig_fail(err, IG_ELIMIT, "tokens of more than %u bytes together", IG_VOCAB_BYTES_MAX);
+            return ig_fail(err, IG_ELIMIT, "tokens of more than %u bytes together",
+                           IG_VOCAB_BYTES_MAX);
     }
     IG_TRY(ig_token_map_init(&tok->text, &tok->arena, n, bytes, err));
     for (uint32_t i = 0; i < n; i++) {
@@ -78,7 +82,8 @@ static bool known(const ig_tokenizer *tok, ig_str s) {
 }
 
 /* Makes room in the text map for strings that only merges know; few vocabularies have any. */
-static ig_status make_room(ig_tokenizer *tok, const ig_merge_text *merges, uint32_t n, ig_buf *scratch, ig_err *err) {
+static ig_status make_room(ig_tokenizer *tok, const ig_merge_text *merges, uint32_t n,
+                           ig_buf *scratch, ig_err *err) {
     size_t more = 0, bytes = 0;
     for (uint32_t i = 0; i < n; i++) {
         ig_str whole;
@@ -96,7 +101,8 @@ static ig_status make_room(ig_tokenizer *tok, const ig_merge_text *merges, uint3
     if (more == 0)
         return IG_OK;
     ig_token_map old = tok->text, map = {0};
-    IG_TRY(ig_token_map_init(&map, &tok->arena, old.n + (uint32_t)more, old.at[old.n] + bytes, err));
+    IG_TRY(
+        ig_token_map_init(&map, &tok->arena, old.n + (uint32_t)more, old.at[old.n] + bytes, err));
     for (uint32_t i = 0; i < old.n; i++)
         if (!ig_token_map_add(&map, ig_token_map_str(&old, i)))
             return ig_fail(err, IG_EINTERNAL, "token %u repeats", (unsigned)i);
@@ -113,28 +119,36 @@ static uint32_t intern(ig_tokenizer *tok, ig_str s) {
     return id;
 }
 
-/* Remembers which bytes may be joined with a U+2581 that follows. */
-static void note_spaces(ig_tokenizer *tok, ig_str s) {
-    for (size_t i = 1; i + 2 < s.n; i++)
-        if (memcmp(s.p + i, "\xE2\x96\x81", 3) == 0)
-            tok->joins_space[(uint8_t)s.p[i - 1]] = true;
+/* Remembers which classes of symbols stand side by side in s. */
+static void note_joins(ig_tokenizer *tok, ig_str s) {
+    size_t n = s.n ? ig_symbol_bytes(s.p, s.n) : 0;
+    for (size_t i = 0; i + n < s.n;) {
+        size_t next = ig_symbol_bytes(s.p + i + n, s.n - i - n);
+        unsigned right = ig_symbol_class(s.p + i + n, next);
+        tok->joins[ig_symbol_class(s.p + i, n)][right >> 6] |= 1ull << (right & 63);
+        i += n;
+        n = next;
+    }
 }
 
-static ig_status add_merges(ig_tokenizer *tok, const ig_merge_text *merges, uint32_t n, ig_buf *scratch, ig_err *err) {
+static ig_status add_merges(ig_tokenizer *tok, const ig_merge_text *merges, uint32_t n,
+                            ig_buf *scratch, ig_err *err) {
     IG_TRY(make_room(tok, merges, n, scratch, err));
     IG_TRY(ig_merge_map_init(&tok->merges, &tok->arena, n, err));
     for (uint32_t i = 0; i < n; i++) {
         ig_str whole;
         IG_TRY(concat(&merges[i], scratch, &whole, err));
-        ig_merge merge = {intern(tok, merges[i].left), intern(tok, merges[i].right), i, intern(tok, whole)};
+        ig_merge merge = {intern(tok, merges[i].left), intern(tok, merges[i].right), i,
+                          intern(tok, whole)};
         ig_merge_map_add(&tok->merges, merge);
         if (tok->merge_kind == IG_MERGE_CHARACTERS)
-            note_spaces(tok, whole);
+            note_joins(tok, whole);
     }
     return IG_OK;
 }
 
-ig_status ig_tokenizer_set_merges(ig_tokenizer *tok, const ig_merge_text *merges, uint32_t n, ig_err *err) {
+ig_status ig_tokenizer_set_merges(ig_tokenizer *tok, const ig_merge_text *merges, uint32_t n,
+                                  ig_err *err) {
     ig_buf scratch;
     for (uint32_t i = 0; i < n; i++)
         if (merges[i].left.n + merges[i].right.n > 2 * (size_t)IG_TOKEN_BYTES_MAX)
@@ -170,7 +184,8 @@ int32_t ig_tokenizer_find_byte_token(const ig_tokenizer *tok, uint8_t byte) {
     return ig_tokenizer_find(tok, (ig_str){name, 6});
 }
 
-/* The bytes that a string of byte characters stands for, into scratch; false when it holds other characters. */
+/* The bytes that a string of byte characters stands for, into scratch; false when it holds other
+ * characters. */
 static ig_status to_bytes(ig_str s, ig_buf *out, bool *all, ig_err *err) {
     ig_buf_clear(out);
     *all = true;
@@ -190,12 +205,14 @@ static ig_status to_bytes(ig_str s, ig_buf *out, bool *all, ig_err *err) {
 }
 
 static ig_status fill_raw(ig_tokenizer *tok, ig_buf *scratch, ig_err *err) {
-    IG_TRY(ig_token_map_init(&tok->raw, &tok->arena, tok->n_tokens, tok->text.at[tok->n_tokens], err));
+    IG_TRY(
+        ig_token_map_init(&tok->raw, &tok->arena, tok->n_tokens, tok->text.at[tok->n_tokens], err));
     for (uint32_t id = 0; id < tok->n_tokens; id++) {
         bool all;
         IG_TRY(to_bytes(ig_token_map_str(&tok->text, id), scratch, &all, err));
         if (all && scratch->n > 0)
-            (void)ig_token_map_add(&tok->raw, ig_buf_str(scratch)); /* the mapping is one to one: no repetition */
+            (void)ig_token_map_add(
+                &tok->raw, ig_buf_str(scratch)); /* the mapping is one to one: no repetition */
         else
             ig_token_map_skip(&tok->raw);
     }
@@ -210,6 +227,14 @@ static ig_status fill_bytes(ig_tokenizer *tok, ig_err *err) {
         if (n == 1 && !tok->from_json)
             tok->byte_out[b] = ig_tokenizer_find(tok, (ig_str){name, 1});
     }
+    IG_TRY(ig_arena_new(&tok->arena, 256 * 256, sizeof *tok->byte_pairs, &tok->byte_pairs, err));
+    for (size_t i = 0; i < 256 * 256; i++) {
+        uint32_t left = tok->byte_id[i >> 8], right = tok->byte_id[i & 255];
+        ig_byte_pair *pair = &tok->byte_pairs[i];
+        pair->rank = left == IG_TOKEN_NONE || right == IG_TOKEN_NONE
+                         ? IG_TOKEN_NONE
+                         : ig_merge_map_find(&tok->merges, left, right, &pair->id);
+    }
     ig_buf scratch;
     ig_buf_init(&scratch, IG_TOKEN_BYTES_MAX);
     ig_status status = fill_raw(tok, &scratch, err);
@@ -222,6 +247,6 @@ ig_status ig_tokenizer_finish(ig_tokenizer *tok, ig_err *err) {
         IG_TRY(fill_bytes(tok, err));
     if (tok->merge_kind == IG_MERGE_SCORES)
         for (uint32_t id = 0; id < tok->n_tokens; id++)
-            note_spaces(tok, ig_token_map_str(&tok->text, id));
-    return ig_find_whole_tokens(tok, err);
+            note_joins(tok, ig_token_map_str(&tok->text, id));
+    return IG_OK;
 }

@@ -1,5 +1,5 @@
-/* tokenizer_create.c: a tokenizer from the arrays of a model file. The table of models says what the file may leave
- * out; the table of pre-splitters (presplit_table.c) says how BPE cuts words. */
+/* tokenizer_create.c: a tokenizer from the arrays of a model file. The table of models says what
+ * the file may leave out; the table of pre-splitters (presplit_table.c) says how BPE cuts words. */
 #include <stdio.h>
 
 #include "tokenizer/tokenizer_int.h"
@@ -15,10 +15,21 @@ typedef struct model_row {
 } model_row;
 
 static const model_row models[] = {
-    {.name = "llama", .kind = IG_MERGE_SCORES, .bos = 1, .eos = 2, .unk = 0, .add_bos = true, .space_prefix = true},
+    {.name = "llama",
+     .kind = IG_MERGE_SCORES,
+     .bos = 1,
+     .eos = 2,
+     .unk = 0,
+     .add_bos = true,
+     .space_prefix = true},
     {.name = "gpt2", .kind = IG_MERGE_BYTES, .bos = 11, .eos = 11, .unk = -1},
     {.name = "gemma4", .kind = IG_MERGE_BYTES, .pre = "gemma4", .bos = -1, .eos = -1, .unk = -1},
-    {.name = "whitespace", .kind = IG_MERGE_BYTES, .bos = 11, .eos = 11, .unk = -1, .drop_spaces = true},
+    {.name = "whitespace",
+     .kind = IG_MERGE_BYTES,
+     .bos = 11,
+     .eos = 11,
+     .unk = -1,
+     .drop_spaces = true},
     {.name = "hybriddna", .refused = "k-mer words"},
     {.name = "bert", .refused = "WordPiece"},
     {.name = "t5", .refused = "unigram Viterbi search"},
@@ -40,20 +51,26 @@ static ig_status find_model(ig_str name, const model_row **out, ig_err *err) {
     for (size_t i = 0; i < IG_COUNT(models); i++) {
         if (ig_str_is(name, models[i].name)) {
             if (models[i].refused)
-                return ig_fail(err, IG_EUNSUPPORTED, "tokenizer model \"%s\" (%s) is not implemented; %s",
-                               models[i].name, models[i].refused, "convert the model with another vocabulary kind");
+                return ig_fail(err, IG_EUNSUPPORTED,
+                               "tokenizer model \"%s\" (%s) is not implemented; %s", models[i].name,
+                               models[i].refused, "convert the model with another vocabulary kind");
             *out = &models[i];
             return IG_OK;
         }
         if (!models[i].refused)
-            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", models[i].name);
+            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "",
+                                  models[i].name);
     }
-    return ig_fail(err, IG_EUNSUPPORTED, "unknown tokenizer model \"%.*s\"; known are %s", IG_STR_ARG(name), known);
+    return ig_fail(err, IG_EUNSUPPORTED, "unknown tokenizer model \"%.*s\"; known are %s",
+                   IG_STR_ARG(name), known);
 }
 
-static ig_status find_presplit(ig_str name, const ig_presplit **out, const ig_logger *logger, ig_err *err) {
+static ig_status find_presplit(ig_str name, const ig_presplit **out, const ig_logger *logger,
+                               ig_err *err) {
     if (name.n == 0) {
-        ig_log(logger, IG_LOG_WARN, "tokenizer: the file names no pre-splitter, using \"default\"; words may be cut in other places than in training");
+        ig_log(logger, IG_LOG_WARN,
+               "tokenizer: the file names no pre-splitter, using \"default\"; words may be cut in "
+               "other places than in training");
         name = IG_STR("default");
     }
     *out = ig_presplit_find(name);
@@ -69,7 +86,8 @@ static ig_status find_presplit(ig_str name, const ig_presplit **out, const ig_lo
         n += (size_t)more;
     }
     known[n] = '\0';
-    return ig_fail(err, IG_EUNSUPPORTED, "unknown pre-splitter \"%.*s\"; known are %s and aliases of these",
+    return ig_fail(err, IG_EUNSUPPORTED,
+                   "unknown pre-splitter \"%.*s\"; known are %s and aliases of these",
                    IG_STR_ARG(name), known);
 }
 
@@ -91,7 +109,8 @@ static ig_status set_tokens(ig_tokenizer *tok, const ig_vocab *v, ig_err *err) {
         copy[i] = v->tokens[i];
         if (copy[i].n == 0) {
             char *name = names + EMPTY_NAME_BYTES * (size_t)k++;
-            copy[i] = (ig_str){name, (size_t)snprintf(name, EMPTY_NAME_BYTES, "[EMPTY_%u]", (unsigned)i)};
+            copy[i] =
+                (ig_str){name, (size_t)snprintf(name, EMPTY_NAME_BYTES, "[EMPTY_%u]", (unsigned)i)};
         }
     }
     if (!status)
@@ -130,9 +149,11 @@ static ig_status set_attributes(ig_tokenizer *tok, const ig_vocab *v, ig_err *er
     return IG_OK;
 }
 
-static ig_status set_merges(ig_tokenizer *tok, const ig_vocab *v, const ig_logger *logger, ig_err *err) {
+static ig_status set_merges(ig_tokenizer *tok, const ig_vocab *v, const ig_logger *logger,
+                            ig_err *err) {
     if (v->n_merges >= IG_VOCAB_MAX)
-        return ig_fail(err, IG_ELIMIT, "%u merges; at most %u are accepted", (unsigned)v->n_merges, IG_VOCAB_MAX - 1);
+        return ig_fail(err, IG_ELIMIT, "%u merges; at most %u are accepted", (unsigned)v->n_merges,
+                       IG_VOCAB_MAX - 1);
     ig_merge_text *pairs = ig_alloc(v->n_merges, sizeof *pairs);
     if (!pairs)
         return ig_fail_memory(err, v->n_merges * sizeof *pairs);
@@ -144,17 +165,19 @@ static ig_status set_merges(ig_tokenizer *tok, const ig_vocab *v, const ig_logge
             broken++;
             continue;
         }
-        pairs[i] = (ig_merge_text){{m.p, (size_t)(space - m.p)}, {space + 1, m.n - (size_t)(space - m.p) - 1}};
+        pairs[i] = (ig_merge_text){{m.p, (size_t)(space - m.p)},
+                                   {space + 1, m.n - (size_t)(space - m.p) - 1}};
     }
     if (broken)
-        ig_log(logger, IG_LOG_WARN, "tokenizer: merges_without_space=%u are left out", (unsigned)broken);
+        ig_log(logger, IG_LOG_WARN, "tokenizer: merges_without_space=%u are left out",
+               (unsigned)broken);
     ig_status status = ig_tokenizer_set_merges(tok, pairs, v->n_merges, err);
     ig_free(pairs);
     return status;
 }
 
-static void set_roles(ig_tokenizer *tok, const ig_vocab *v, const model_row *model, const ig_presplit *pre,
-                      const ig_logger *logger) {
+static void set_roles(ig_tokenizer *tok, const ig_vocab *v, const model_row *model,
+                      const ig_presplit *pre, const ig_logger *logger) {
     int32_t defaults[IG_ROLE_COUNT];
     for (size_t i = 0; i < IG_ROLE_COUNT; i++)
         defaults[i] = -1;
@@ -167,7 +190,8 @@ static void set_roles(ig_tokenizer *tok, const ig_vocab *v, const model_row *mod
         if (id >= 0 && (uint32_t)id < v->n_tokens)
             tok->roles[i] = id;
         else if (id >= 0)
-            ig_log(logger, IG_LOG_WARN, "tokenizer: %s_token_id=%d is outside of the vocabulary, using %d",
+            ig_log(logger, IG_LOG_WARN,
+                   "tokenizer: %s_token_id=%d is outside of the vocabulary, using %d",
                    ig_role_name((ig_token_role)i), (int)id, (int)tok->roles[i]);
     }
 }
@@ -180,20 +204,17 @@ static void add_rule(ig_tokenizer *tok, ig_text_rule rule) {
     tok->rules[tok->n_rules++] = rule;
 }
 
-static ig_status set_rules(ig_tokenizer *tok, const ig_vocab *v, const model_row *model, const ig_presplit *pre,
-                           ig_err *err) {
-    static const ig_text_rule escape = {.kind = IG_RULE_REPLACE, .from = {" ", 1}, .to = {"\xE2\x96\x81", 3}};
+static ig_status set_rules(ig_tokenizer *tok, const ig_vocab *v, const model_row *model,
+                           const ig_presplit *pre, ig_err *err) {
+    static const ig_text_rule escape = {
+        .kind = IG_RULE_REPLACE, .from = {" ", 1}, .to = {"\xE2\x96\x81", 3}};
     static const ig_text_rule lines = {.kind = IG_RULE_PREPEND_LINES, .to = {"\xE2\x96\x81", 3}};
     static const ig_text_rule lower = {.kind = IG_RULE_LOWER};
-    static const ig_stage drop_spaces = {
-        .next = NULL, .pattern = "\\s+", .behaviour = IG_SPLIT_REMOVED};
     tok->escaped = !pre || pre->escape_spaces;
     if (model->drop_spaces) {
-        ig_stage stage = drop_spaces;
-        stage.next = ig_split_pattern;
         if (tri(v->lowercase, !pre->no_lowercase))
             add_rule(tok, lower);
-        IG_TRY(ig_tokenizer_add_stage(tok, &stage, err));
+        IG_TRY(ig_tokenizer_add_stage(tok, ig_stage_drop_space(), err));
     }
     if (tok->escaped)
         add_rule(tok, escape);
@@ -204,8 +225,8 @@ static ig_status set_rules(ig_tokenizer *tok, const ig_vocab *v, const model_row
     return IG_OK;
 }
 
-static void set_flags(ig_tokenizer *tok, const ig_vocab *v, const model_row *model, const ig_presplit *pre,
-                      const ig_logger *logger) {
+static void set_flags(ig_tokenizer *tok, const ig_vocab *v, const model_row *model,
+                      const ig_presplit *pre, const ig_logger *logger) {
     tok->space_prefix = tri(v->add_space_prefix, model->space_prefix);
     tok->strip_first_space = tok->space_prefix;
     tok->clean_spaces = tri(v->clean_spaces, pre && !pre->keep_spaces);
@@ -215,18 +236,22 @@ static void set_flags(ig_tokenizer *tok, const ig_vocab *v, const model_row *mod
     tok->ignore_merges = pre && pre->ignore_merges;
     tok->newline_words = pre && pre->newline_words;
     if (pre && pre->force_bos && !tok->add_bos) {
-        ig_log(logger, IG_LOG_WARN, "tokenizer: add_bos_token=false is overridden, this vocabulary needs a BOS");
+        ig_log(logger, IG_LOG_WARN,
+               "tokenizer: add_bos_token=false is overridden, this vocabulary needs a BOS");
         tok->add_bos = true;
     }
 }
 
 /* ---- create ---- */
 
-static ig_status check(const ig_vocab *v, const model_row *model, const ig_presplit *pre, ig_err *err) {
+static ig_status check(const ig_vocab *v, const model_row *model, const ig_presplit *pre,
+                       ig_err *err) {
     if (v->n_tokens == 0 || !v->tokens)
-        return ig_fail(err, IG_EFORMAT, "the vocabulary has no tokens; the file lacks tokenizer.ggml.tokens");
+        return ig_fail(err, IG_EFORMAT,
+                       "the vocabulary has no tokens; the file lacks tokenizer.ggml.tokens");
     if (model->kind != IG_MERGE_SCORES && !v->merges && !pre->may_lack_merges)
-        return ig_fail(err, IG_EFORMAT, "the vocabulary has no merges; the file lacks tokenizer.ggml.merges");
+        return ig_fail(err, IG_EFORMAT,
+                       "the vocabulary has no merges; the file lacks tokenizer.ggml.merges");
     return IG_OK;
 }
 
@@ -238,22 +263,25 @@ static void set_byte_tokens(ig_tokenizer *tok) {
     }
 }
 
-static void set_newline(ig_tokenizer *tok) {
+static ig_status set_newline(ig_tokenizer *tok, ig_err *err) {
     int32_t *role = &tok->roles[IG_ROLE_NEWLINE];
+    ig_status status = IG_OK;
     if (tok->merge_kind == IG_MERGE_SCORES) {
         *role = tok->byte_out['\n'];
     } else {
         ig_ids ids = {0};
-        if (ig_tokenizer_encode(tok, IG_STR("\n"), 0, &ids, NULL) == IG_OK && ids.n > 0)
+        status = ig_tokenizer_encode(tok, IG_STR("\n"), 0, &ids, err);
+        if (!status && ids.n > 0)
             *role = ids.p[0];
         ig_free(ids.p);
     }
     if (*role < 0)
         *role = tok->roles[IG_ROLE_PAD];
+    return status;
 }
 
-static ig_status fill(ig_tokenizer *tok, const ig_vocab *v, const model_row *model, const ig_presplit *pre,
-                      const ig_logger *logger, ig_err *err) {
+static ig_status fill(ig_tokenizer *tok, const ig_vocab *v, const model_row *model,
+                      const ig_presplit *pre, const ig_logger *logger, ig_err *err) {
     tok->merge_kind = pre && pre->raw ? IG_MERGE_CHARACTERS : model->kind;
     IG_TRY(set_tokens(tok, v, err));
     IG_TRY(set_attributes(tok, v, err));
@@ -268,18 +296,24 @@ static ig_status fill(ig_tokenizer *tok, const ig_vocab *v, const model_row *mod
         tok->unknown = tok->roles[IG_ROLE_UNK];
     IG_TRY(ig_tokenizer_finish(tok, err));
     if (v->roles[IG_ROLE_NEWLINE] < 0)
-        set_newline(tok);
+        IG_TRY(set_newline(tok, err));
     ig_roles_detect(tok, logger);
     if (tok->add_bos && tok->roles[IG_ROLE_BOS] < 0)
-        return ig_fail(err, IG_EFORMAT, "the vocabulary wants a BOS token in front but has none; set add_bos_token to false");
+        return ig_fail(
+            err, IG_EFORMAT,
+            "the vocabulary wants a BOS token in front but has none; set add_bos_token to false");
     if (tok->add_eos && tok->roles[IG_ROLE_EOS] < 0)
-        return ig_fail(err, IG_EFORMAT, "the vocabulary wants an EOS token behind but has none; set add_eos_token to false");
-    IG_TRY(ig_specials_init(tok, &tok->specials, IG_ATTR_CONTROL | IG_ATTR_USER | IG_ATTR_UNKNOWN, false, err));
+        return ig_fail(
+            err, IG_EFORMAT,
+            "the vocabulary wants an EOS token behind but has none; set add_eos_token to false");
+    IG_TRY(ig_specials_init(tok, &tok->specials, IG_ATTR_CONTROL | IG_ATTR_USER | IG_ATTR_UNKNOWN,
+                            false, err));
     ig_attributes_by_name(tok, v->pre, v->name, v->arch_name);
     return IG_OK;
 }
 
-ig_status ig_tokenizer_create(ig_tokenizer **out, const ig_vocab *v, const ig_logger *logger, ig_err *err) {
+ig_status ig_tokenizer_create(ig_tokenizer **out, const ig_vocab *v, const ig_logger *logger,
+                              ig_err *err) {
     const model_row *model = NULL;
     const ig_presplit *pre = NULL;
     IG_TRY(find_model(v->model, &model, err));

@@ -1,58 +1,11 @@
-/* tokenizer_int.h: what the files of the tokenizer room share: the tokenizer itself, its maps, the pre-splitter
- * stages and the working memory of one encoding. */
+/* tokenizer_int.h: what the files of the tokenizer room share: the tokenizer itself, its maps, the
+ * pre-splitter stages and the working memory of one encoding. */
 #ifndef IG_TOKENIZER_TOKENIZER_INT_H
 #define IG_TOKENIZER_TOKENIZER_INT_H
 
+#include "tokenizer/token_map_int.h"
 #include "tokenizer/tokenizer.h"
 #include "utf/utf.h"
-
-/* ---- maps (token_map.c) ---- */
-
-#define IG_TOKEN_NONE UINT32_MAX
-
-typedef struct ig_token_slot {
-    uint64_t key; /* the bytes themselves up to 8, else their hash */
-    uint32_t id;  /* IG_TOKEN_NONE = free slot */
-    uint32_t n;
-} ig_token_slot;
-
-/* Strings by id, and ids by string. Strings live in `bytes`, string i is [at[i], at[i + 1]). */
-typedef struct ig_token_map {
-    ig_token_slot *slots;
-    uint32_t mask;
-    uint32_t n, cap; /* strings */
-    uint32_t longest;
-    char *bytes;
-    uint32_t *at; /* [n + 1] */
-} ig_token_map;
-
-/* Room for cap strings of n_bytes bytes together, from the arena. */
-IG_MUST_USE ig_status ig_token_map_init(ig_token_map *map, ig_arena *arena, uint32_t cap, size_t n_bytes, ig_err *err);
-/* Gives s the next id. False when s is there already (the id is used up all the same, but find keeps the first). */
-bool ig_token_map_add(ig_token_map *map, ig_str s);
-/* Uses the next id up for a string that is not to be found. */
-void ig_token_map_skip(ig_token_map *map);
-uint32_t ig_token_map_find(const ig_token_map *map, const char *p, size_t n);
-static inline ig_str ig_token_map_str(const ig_token_map *map, uint32_t id) {
-    return (ig_str){map->bytes + map->at[id], map->at[id + 1] - map->at[id]};
-}
-
-typedef struct ig_merge {
-    uint32_t left, right; /* left IG_TOKEN_NONE = free slot */
-    uint32_t rank;        /* lower merges first; IG_TOKEN_NONE = no such merge */
-    uint32_t id;
-} ig_merge;
-
-typedef struct ig_merge_map {
-    ig_merge *slots;
-    uint32_t mask;
-    uint32_t n;
-} ig_merge_map;
-
-IG_MUST_USE ig_status ig_merge_map_init(ig_merge_map *map, ig_arena *arena, uint32_t cap, ig_err *err);
-/* The first of equal pairs stays. */
-void ig_merge_map_add(ig_merge_map *map, ig_merge merge);
-ig_merge ig_merge_map_find(const ig_merge_map *map, uint32_t left, uint32_t right);
 
 /* ---- pre-splitter stages (split_*.c, presplit_table.c) ---- */
 
@@ -62,22 +15,24 @@ typedef struct ig_stage ig_stage;
 typedef struct ig_split_memo {
     ig_match *match;   /* of a pattern stage */
     size_t start, end; /* a match that was found beyond the piece just returned */
-    bool drop;        /* the piece just returned is not text to encode */
-    ig_status status; /* why the stage failed */
+    bool drop;         /* the piece just returned is not text to encode */
+    ig_status status;  /* why the stage failed */
 } ig_split_memo;
 
-/* End of the sub-piece of t[0, end) that begins at pos; pos < result <= end, or IG_SPLIT_FAILED with err. t is valid
- * UTF-8 except that surrogates may occur. Nothing outside [0, end) is looked at. */
-typedef size_t (*ig_split_fn)(const ig_stage *stage, const char *t, size_t pos, size_t end, ig_split_memo *memo,
-                              ig_err *err);
+/* End of the sub-piece of t[0, end) that begins at pos; pos < result <= end, or IG_SPLIT_FAILED
+ * with err. t is valid UTF-8 except that surrogates may occur. Nothing outside [0, end) is looked
+ * at. */
+typedef size_t (*ig_split_fn)(const ig_stage *stage, const char *t, size_t pos, size_t end,
+                              ig_split_memo *memo, ig_err *err);
 #define IG_SPLIT_FAILED SIZE_MAX
 
 typedef enum ig_split_behaviour { /* what becomes of the matches of a pattern */
-    IG_SPLIT_ISOLATED,
-    IG_SPLIT_REMOVED,
-    IG_SPLIT_KEPT, /* matches are the text, what lies between is removed */
-    IG_SPLIT_WITH_PREVIOUS,
-    IG_SPLIT_WITH_NEXT
+                                  IG_SPLIT_ISOLATED,
+                                  IG_SPLIT_REMOVED,
+                                  IG_SPLIT_KEPT, /* matches are the text, what lies between is
+                                                    removed */
+                                  IG_SPLIT_WITH_PREVIOUS,
+                                  IG_SPLIT_WITH_NEXT
 } ig_split_behaviour;
 
 typedef struct ig_code_range {
@@ -89,16 +44,17 @@ typedef struct ig_char_set {
     unsigned classes; /* bits of ig_utf_class */
     const ig_code_range *ranges;
     uint8_t n_ranges;
-    bool not ; /* the complement */
+    bool complement; /* the complement */
 } ig_char_set;
 
 struct ig_stage {
-    const char *pattern; /* the same as a PCRE2 pattern: documentation, test reference, and key for tokenizer.json */
+    const char *pattern; /* the same as a PCRE2 pattern: documentation, test reference, and key for
+                            tokenizer.json */
     ig_split_fn next;
-    ig_char_set set;     /* run stages */
-    char lead;           /* run stages: 0, ' ' or 's' (any white space): may stand before a run */
-    uint32_t min, max;   /* run stages: characters; max 0 = no limit */
-    ig_split_behaviour behaviour; /* pattern and literal stages */
+    ig_char_set set;   /* run stages */
+    char lead;         /* run stages: 0, ' ' or 's' (any white space): may stand before a run */
+    uint32_t min, max; /* run stages: characters; max 0 = no limit */
+    ig_split_behaviour behaviour; /* pattern and literal stages; runs know isolated and removed */
     ig_str literal;
     ig_pattern *compiled;
     const char *alias[2]; /* other spellings in tokenizer.json */
@@ -114,11 +70,11 @@ typedef struct ig_presplit {
     bool keep_spaces;   /* clean_spaces off */
     bool ignore_merges; /* a word that is a token needs no merging */
     bool add_bos, add_sep;
-    bool no_bos;         /* the default BOS does not hold */
-    bool raw;            /* merges on UTF-8 itself, not on mapped bytes */
-    bool escape_spaces;  /* space becomes U+2581 */
-    bool newline_words;  /* a run of newlines is looked up whole */
-    bool space_words;    /* every U+2581 begins a word, and the first word gets one */
+    bool no_bos;        /* the default BOS does not hold */
+    bool raw;           /* merges on UTF-8 itself, not on mapped bytes */
+    bool escape_spaces; /* space becomes U+2581 */
+    bool newline_words; /* a run of newlines is looked up whole */
+    bool space_words;   /* every U+2581 begins a word, and the first word gets one */
     bool force_bos;
     bool no_lowercase;
     bool may_lack_merges;
@@ -127,16 +83,24 @@ typedef struct ig_presplit {
 const ig_presplit *ig_presplit_find(ig_str name);
 /* Names of all rows, for messages and tests: row i, NULL after the last. */
 const ig_presplit *ig_presplit_at(size_t i);
-/* A hand-written stage that splits exactly as this regular expression of a tokenizer.json, or NULL. */
+/* A hand-written stage that splits exactly as this regular expression of a tokenizer.json, or NULL.
+ */
 const ig_stage *ig_stage_for_regex(ig_str regex);
-/* Stage i of all hand-written ones that have a reference pattern, NULL after the last. For tests. */
+/* The stage that leaves white space out. */
+const ig_stage *ig_stage_drop_space(void);
+/* Stage i of all hand-written ones that have a reference pattern, NULL after the last. For tests.
+ */
 const ig_stage *ig_stage_at(size_t i);
 
 size_t ig_split_run(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *);
-size_t ig_split_line_end_space(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *);
-size_t ig_split_digits_afmoe(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *);
-size_t ig_split_digits_superbpe(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *);
-size_t ig_split_space_words(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *);
+size_t ig_split_line_end_space(const ig_stage *, const char *, size_t, size_t, ig_split_memo *,
+                               ig_err *);
+size_t ig_split_digits_afmoe(const ig_stage *, const char *, size_t, size_t, ig_split_memo *,
+                             ig_err *);
+size_t ig_split_digits_superbpe(const ig_stage *, const char *, size_t, size_t, ig_split_memo *,
+                                ig_err *);
+size_t ig_split_space_words(const ig_stage *, const char *, size_t, size_t, ig_split_memo *,
+                            ig_err *);
 size_t ig_split_pattern(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *);
 size_t ig_split_literal(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *);
 
@@ -162,9 +126,9 @@ IG_INLINE size_t ig_char_at(const char *t, size_t pos, uint32_t *cp) {
 /* ---- text rules before splitting (text_rules.c) ---- */
 
 typedef enum ig_rule_kind {
-    IG_RULE_REPLACE,      /* every `from` by `to` */
-    IG_RULE_PREPEND,      /* `to` in front of a text that is not empty */
-    IG_RULE_PREPEND_ONCE, /* the same, unless it begins with it */
+    IG_RULE_REPLACE,       /* every `from` by `to` */
+    IG_RULE_PREPEND,       /* `to` in front of a text that is not empty */
+    IG_RULE_PREPEND_ONCE,  /* the same, unless it begins with it */
     IG_RULE_PREPEND_LINES, /* the same for every line */
     IG_RULE_NORMAL_FORM,
     IG_RULE_LOWER
@@ -182,18 +146,23 @@ typedef struct ig_text_rule {
 /* ---- the tokenizer ---- */
 
 typedef enum ig_token_attr { /* the values of the peer's token attributes */
-    IG_ATTR_UNKNOWN = 1,
-    IG_ATTR_UNUSED = 2,
-    IG_ATTR_NORMAL = 4,
-    IG_ATTR_CONTROL = 8,
-    IG_ATTR_USER = 16,
-    IG_ATTR_BYTE = 32,
-    IG_ATTR_NORMALISED = 64,
-    IG_ATTR_LSTRIP = 128,
-    IG_ATTR_RSTRIP = 256,
-    IG_ATTR_SINGLE_WORD = 512
+                             IG_ATTR_UNKNOWN = 1,
+                             IG_ATTR_UNUSED = 2,
+                             IG_ATTR_NORMAL = 4,
+                             IG_ATTR_CONTROL = 8,
+                             IG_ATTR_USER = 16,
+                             IG_ATTR_BYTE = 32,
+                             IG_ATTR_NORMALISED = 64,
+                             IG_ATTR_LSTRIP = 128,
+                             IG_ATTR_RSTRIP = 256,
+                             IG_ATTR_SINGLE_WORD = 512
 } ig_token_attr;
 #define IG_ATTR_SPECIAL (IG_ATTR_CONTROL | IG_ATTR_UNKNOWN)
+
+/* A merge of two bytes, found without a search. */
+typedef struct ig_byte_pair {
+    uint32_t rank, id;
+} ig_byte_pair;
 
 typedef enum ig_merge_kind {
     IG_MERGE_SCORES,     /* SPM: a pair merges when its text is a token, best score first */
@@ -221,17 +190,21 @@ struct ig_tokenizer {
     ig_merge_kind merge_kind;
     bool from_json; /* added tokens are matched as in Hugging Face tokenizers */
     uint32_t n_tokens;
-    ig_token_map text;   /* strings of the vocabulary; ids from n_tokens up are strings that only merges know */
+    ig_token_map text;   /* strings of the vocabulary; ids from n_tokens up are strings that only
+                            merges know */
     ig_token_map raw;    /* BPE over bytes: the same in bytes */
     uint32_t *score_key; /* SPM: ascending = better first */
     uint16_t *attr;
-    uint8_t *eog;        /* 1 = ends a generation */
-    uint8_t *whole;      /* 1 = the merges of this token's text lead to this token */
+    uint8_t *eog;   /* 1 = ends a generation */
+    uint8_t *whole; /* ig_whole of every token, found out when first asked; any thread */
     ig_merge_map merges;
-    uint32_t byte_id[256]; /* symbol of one byte (BPE over bytes) or the byte token; IG_TOKEN_NONE */
+    ig_byte_pair *byte_pairs; /* BPE over bytes: [256 * 256], the merges of two single bytes */
+    uint32_t
+        byte_id[256]; /* symbol of one byte (BPE over bytes) or the byte token; IG_TOKEN_NONE */
     int32_t byte_out[256]; /* token of a byte that found none, -1 = dropped */
-    bool joins_space[256]; /* a merge can cross the border between this byte and U+2581 */
-    ig_specials specials;  /* GGUF: all; JSON: those matched before the text rules */
+    uint64_t joins[256]
+                  [4];    /* bit: a merge can join two symbols of these classes (ig_symbol_class) */
+    ig_specials specials; /* GGUF: all; JSON: those matched before the text rules */
     ig_specials normalised; /* JSON: those matched after them */
     ig_text_rule rules[IG_TEXT_RULES_MAX];
     uint32_t n_rules;
@@ -243,7 +216,7 @@ struct ig_tokenizer {
     bool escaped; /* U+2581 in a token prints as a space */
     bool add_bos, add_eos, add_sep;
     bool strip_first_space; /* decoding drops one leading space */
-    int32_t unknown; /* token of what has neither token nor bytes, -1 = dropped */
+    int32_t unknown;        /* token of what has neither token nor bytes, -1 = dropped */
     int32_t roles[IG_ROLE_COUNT];
     int32_t before[8], after[8]; /* JSON: template around the text */
     uint32_t n_before, n_after;
@@ -286,34 +259,49 @@ typedef struct ig_work {
 
 IG_MUST_USE ig_status ig_ids_add(ig_ids *ids, int32_t id, ig_err *err);
 
+/* Bytes of the UTF-8 symbol that begins at p, as its first byte says, at most n. */
+IG_INLINE size_t ig_symbol_bytes(const char *p, size_t n) {
+    static const uint8_t by_lead[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
+    size_t bytes = by_lead[(uint8_t)p[0] >> 4];
+    return IG_MIN(bytes, n);
+}
+
+/* Symbols by their first byte; U+2581 apart, because it stands between words. */
+IG_INLINE unsigned ig_symbol_class(const char *p, size_t n) {
+    return n == 3 && (uint8_t)p[0] == 0xE2 && (uint8_t)p[1] == 0x96 && (uint8_t)p[2] == 0x81
+               ? 0xFF
+               : (uint8_t)p[0];
+}
+
 /* bpe.c: appends the ids of one word. */
 IG_MUST_USE ig_status ig_encode_word(ig_work *w, const char *p, size_t n);
-/* Sets tok->whole by encoding every token. */
-IG_MUST_USE ig_status ig_find_whole_tokens(ig_tokenizer *tok, ig_err *err);
 
 /* specials.c: builds from the tokens whose attributes, under attr_mask, are not 0. */
-IG_MUST_USE ig_status ig_specials_init(ig_tokenizer *tok, ig_specials *s, unsigned attr_mask, bool normalised,
-                                       ig_err *err);
+IG_MUST_USE ig_status ig_specials_init(ig_tokenizer *tok, ig_specials *s, unsigned attr_mask,
+                                       bool normalised, ig_err *err);
 /* Cuts text into w->fragments as the peer does: the longest token takes its places first. */
 IG_MUST_USE ig_status ig_partition(ig_work *w, ig_str text, bool parse_special);
-/* Hugging Face: the next leftmost, then longest token in text at or after from. *start, *end: what it takes away,
- * with the white space that it swallows. False: none. */
-bool ig_specials_next(const ig_tokenizer *tok, const ig_specials *s, ig_str text, size_t from, bool parse_special,
-                      size_t *start, size_t *end, int32_t *id);
+/* Hugging Face: the next leftmost, then longest token in text at or after from. *start, *end: what
+ * it takes away, with the white space that it swallows. False: none. */
+bool ig_specials_next(const ig_tokenizer *tok, const ig_specials *s, ig_str text, size_t from,
+                      bool parse_special, size_t *start, size_t *end, int32_t *id);
 
-/* text_rules.c: text after the rules; *out points into text or into w. Ill-formed bytes are read as the peer does. */
+/* text_rules.c: text after the rules; *out points into text or into w. Ill-formed bytes are read as
+ * the peer does. */
 IG_MUST_USE ig_status ig_apply_rules(ig_work *w, ig_str text, bool first, ig_str *out);
 
-/* tokenizer_build.c: what arrays and tokenizer.json share. Order: new, set_tokens, then merge_kind, attributes and
- * rules by the caller, set_merges, set_stages, finish. */
+/* tokenizer_build.c: what arrays and tokenizer.json share. Order: new, set_tokens, then merge_kind,
+ * attributes and rules by the caller, set_merges, set_stages, finish. */
 typedef struct ig_merge_text {
     ig_str left, right;
 } ig_merge_text;
 IG_MUST_USE ig_status ig_tokenizer_new(ig_tokenizer **out, ig_err *err);
-/* Strings must be different from each other; one that is NULL leaves its id without a text. Allocates attr, eog,
- * whole. */
-IG_MUST_USE ig_status ig_tokenizer_set_tokens(ig_tokenizer *tok, const ig_str *tokens, uint32_t n, ig_err *err);
-IG_MUST_USE ig_status ig_tokenizer_set_merges(ig_tokenizer *tok, const ig_merge_text *merges, uint32_t n, ig_err *err);
+/* Strings must be different from each other; one that is NULL leaves its id without a text.
+ * Allocates attr, eog, whole. */
+IG_MUST_USE ig_status ig_tokenizer_set_tokens(ig_tokenizer *tok, const ig_str *tokens, uint32_t n,
+                                              ig_err *err);
+IG_MUST_USE ig_status ig_tokenizer_set_merges(ig_tokenizer *tok, const ig_merge_text *merges,
+                                              uint32_t n, ig_err *err);
 /* Appends a stage; one with a pattern that is not compiled is copied and compiled. */
 IG_MUST_USE ig_status ig_tokenizer_add_stage(ig_tokenizer *tok, const ig_stage *stage, ig_err *err);
 IG_MUST_USE ig_status ig_tokenizer_finish(ig_tokenizer *tok, ig_err *err);

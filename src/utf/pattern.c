@@ -1,5 +1,6 @@
-/* pattern.c: PCRE2 behind our errors, allocator and limits. A pattern is immutable and shared; a match belongs to one
- * thread. Backtracking is bounded by a match limit and a JIT stack of fixed size. */
+/* pattern.c: PCRE2 behind our errors, allocator and limits. A pattern is immutable and shared; a
+ * match belongs to one thread. Backtracking is bounded by a match limit and a JIT stack of fixed
+ * size. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -49,8 +50,9 @@ ig_status ig_pattern_create(ig_pattern **out, ig_str source, ig_err *err) {
     int code = 0;
     PCRE2_SIZE offset = 0;
     pcre2_set_max_pattern_length(compile, IG_PATTERN_BYTES_MAX);
-    p->code = pcre2_compile((PCRE2_SPTR)(source.n ? source.p : ""), source.n, PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C,
-                            &code, &offset, compile);
+    p->code =
+        pcre2_compile((PCRE2_SPTR)(source.n ? source.p : ""), source.n,
+                      PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &offset, compile);
     pcre2_compile_context_free(compile);
     if (!p->code) {
         ig_pattern_destroy(&p);
@@ -58,7 +60,8 @@ ig_status ig_pattern_create(ig_pattern **out, ig_str source, ig_err *err) {
             return ig_fail_memory(err, source.n);
         PCRE2_UCHAR text[160] = "";
         pcre2_get_error_message(code, text, sizeof text);
-        return ig_fail(err, IG_EFORMAT, "pattern offset %zu: %s", (size_t)offset, (const char *)text);
+        return ig_fail(err, IG_EFORMAT, "pattern offset %zu: %s", (size_t)offset,
+                       (const char *)text);
     }
     p->jit = pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE) == 0;
     *out = p;
@@ -82,7 +85,8 @@ ig_status ig_match_create(ig_match **out, const ig_pattern *pattern, ig_err *err
     m->data = pcre2_match_data_create(1, pattern->general);
     m->context = pcre2_match_context_create(pattern->general);
     if (pattern->jit)
-        m->stack = pcre2_jit_stack_create(PATTERN_JIT_STACK_FIRST, PATTERN_JIT_STACK_BYTES, pattern->general);
+        m->stack = pcre2_jit_stack_create(PATTERN_JIT_STACK_FIRST, PATTERN_JIT_STACK_BYTES,
+                                          pattern->general);
     if (!m->data || !m->context || (pattern->jit && !m->stack)) {
         ig_match_destroy(&m);
         return ig_fail_memory(err, PATTERN_JIT_STACK_BYTES);
@@ -107,10 +111,10 @@ void ig_match_destroy(ig_match **match) {
     *match = NULL;
 }
 
-ig_status ig_pattern_find(const ig_pattern *pattern, ig_match *match, ig_str text, size_t from, size_t *start,
-                          size_t *end, ig_err *err) {
-    int rc = pcre2_match(pattern->code, (PCRE2_SPTR)(text.n ? text.p : ""), text.n, from, PCRE2_NO_UTF_CHECK,
-                         match->data, match->context);
+ig_status ig_pattern_find(const ig_pattern *pattern, ig_match *match, ig_str text, size_t from,
+                          size_t *start, size_t *end, ig_err *err) {
+    int rc = pcre2_match(pattern->code, (PCRE2_SPTR)(text.n ? text.p : ""), text.n, from,
+                         PCRE2_NO_UTF_CHECK, match->data, match->context);
     if (rc == PCRE2_ERROR_NOMATCH)
         return IG_EEND;
     if (rc == PCRE2_ERROR_NOMEMORY)
@@ -118,8 +122,10 @@ ig_status ig_pattern_find(const ig_pattern *pattern, ig_match *match, ig_str tex
     if (rc < 0) {
         PCRE2_UCHAR message[160] = "";
         pcre2_get_error_message(rc, message, sizeof message);
-        return ig_fail(err, IG_ELIMIT, "pattern search at byte %zu: %s; the pattern backtracks too much on this text",
-                       from, (const char *)message);
+        return ig_fail(
+            err, IG_ELIMIT,
+            "pattern search at byte %zu: %s; the pattern backtracks too much on this text", from,
+            (const char *)message);
     }
     const PCRE2_SIZE *border = pcre2_get_ovector_pointer(match->data);
     *start = border[0];

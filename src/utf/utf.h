@@ -1,4 +1,5 @@
-/* utf.h: face of the utf room, floor 1: UTF-8, general categories and normalisation (utf8proc), patterns (PCRE2). */
+/* utf.h: face of the utf room, floor 1: UTF-8, general categories and normalisation (utf8proc),
+ * patterns (PCRE2). */
 #ifndef IG_UTF_UTF_H
 #define IG_UTF_UTF_H
 
@@ -6,8 +7,9 @@
 
 #define IG_UTF_REPLACEMENT 0xFFFDu
 
-/* Decodes one code point at p (n > 0 bytes are there). Returns its length in bytes; an invalid sequence (overlong,
- * surrogate, above U+10FFFF, cut) gives *cp = U+FFFD and the length of its maximal invalid prefix, at least 1. */
+/* Decodes one code point at p (n > 0 bytes are there). Returns its length in bytes; an invalid
+ * sequence (overlong, surrogate, above U+10FFFF, cut) gives *cp = U+FFFD and the length of its
+ * maximal invalid prefix, at least 1. */
 size_t ig_utf8_decode(const char *p, size_t n, uint32_t *cp);
 /* Writes 1..4 bytes to out, returns the length; invalid code points are written as U+FFFD. */
 size_t ig_utf8_encode(uint32_t cp, char out[4]);
@@ -42,16 +44,18 @@ typedef enum ig_utf_form { IG_UTF_NFC, IG_UTF_NFD, IG_UTF_NFKC, IG_UTF_NFKD } ig
 /* Appends s in the given normal form to out. Invalid bytes are kept as they are. */
 IG_MUST_USE ig_status ig_utf_normalise(ig_str s, ig_utf_form form, ig_buf *out, ig_err *err);
 
-/* A compiled pattern: PCRE2, UTF and UCP on, JIT. Immutable; any thread may match with its own ig_match. */
+/* A compiled pattern: PCRE2, UTF and UCP on, JIT. Immutable; any thread may match with its own
+ * ig_match. */
 typedef struct ig_pattern ig_pattern;
 typedef struct ig_match ig_match;
 IG_MUST_USE ig_status ig_pattern_create(ig_pattern **out, ig_str source, ig_err *err);
 void ig_pattern_destroy(ig_pattern **pattern);
 IG_MUST_USE ig_status ig_match_create(ig_match **out, const ig_pattern *pattern, ig_err *err);
 void ig_match_destroy(ig_match **match);
-/* Leftmost match in text at or after `from` bytes; matches do not look outside of text. *start, *end get its borders. IG_EEND when there is none; IG_ELIMIT
- * when the match limit (bounded backtracking) is hit. text must be valid UTF-8. */
-IG_MUST_USE ig_status ig_pattern_find(const ig_pattern *pattern, ig_match *match, ig_str text, size_t from, size_t *start,
-                                      size_t *end, ig_err *err);
+/* Leftmost match in text at or after `from` bytes; matches do not look outside of text. *start,
+ * *end get its borders. IG_EEND when there is none; IG_ELIMIT when the match limit (bounded
+ * backtracking) is hit. text must be valid UTF-8. */
+IG_MUST_USE ig_status ig_pattern_find(const ig_pattern *pattern, ig_match *match, ig_str text,
+                                      size_t from, size_t *start, size_t *end, ig_err *err);
 
 #endif

@@ -1,5 +1,6 @@
-/* utf8.c: the byte level of UTF-8: decoding, encoding, validity, cut ends. No tables of characters here.
- * Source: Unicode 15.1 §3.9, table 3-7; maximal invalid prefixes as in "U+FFFD substitution of maximal subparts". */
+/* utf8.c: the byte level of UTF-8: decoding, encoding, validity, cut ends. No tables of characters
+ * here. Source: Unicode 15.1 §3.9, table 3-7; maximal invalid prefixes as in "U+FFFD substitution
+ * of maximal subparts". */
 #include "utf/utf.h"
 
 size_t ig_utf8_length(unsigned char lead) {
@@ -8,7 +9,8 @@ size_t ig_utf8_length(unsigned char lead) {
     return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 
-/* Borders of the second byte: the only place where overlong forms, surrogates and values above U+10FFFF show. */
+/* Borders of the second byte: the only place where overlong forms, surrogates and values above
+ * U+10FFFF show. */
 static unsigned second_min(unsigned lead) {
     return lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
 }
@@ -16,8 +18,8 @@ static unsigned second_max(unsigned lead) {
     return lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
 }
 
-/* Number of bytes (1..n) of the well-formed beginning at p; *want is the length that the lead announces, 0 when
- * no sequence can begin with it. */
+/* Number of bytes (1..n) of the well-formed beginning at p; *want is the length that the lead
+ * announces, 0 when no sequence can begin with it. */
 static size_t prefix(const unsigned char *p, size_t n, size_t *want) {
     unsigned lead = p[0];
     *want = lead < 0x80 ? 1 : ig_utf8_length((unsigned char)lead);

@@ -1,7 +1,7 @@
-/* utf_normalise.c: normal forms. Text is cut into stretches at ASCII characters (they never combine with what stands
- * before them); a stretch is decomposed, ordered and composed in a buffer of code points. Linear in the text: the
- * canonical order comes from a counting sort, because an exchange sort is quadratic on long runs of marks.
- * Source: UAX #15. */
+/* utf_normalise.c: normal forms. Text is cut into stretches at ASCII characters (they never combine
+ * with what stands before them); a stretch is decomposed, ordered and composed in a buffer of code
+ * points. Linear in the text: the canonical order comes from a counting sort, because an exchange
+ * sort is quadratic on long runs of marks. Source: UAX #15. */
 #include <utf8proc.h>
 
 #include "utf/utf.h"
@@ -96,8 +96,8 @@ static ig_status flush(stretch *s, bool compose, ig_buf *out, ig_err *err) {
 static ig_status add(stretch *s, uint32_t cp, utf8proc_option_t options, ig_err *err) {
     IG_TRY(reserve(s, DECOMPOSED_MAX, err));
     int boundary = 0;
-    utf8proc_ssize_t n =
-        utf8proc_decompose_char((utf8proc_int32_t)cp, s->cp + s->n, DECOMPOSED_MAX, options, &boundary);
+    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)cp, s->cp + s->n, DECOMPOSED_MAX,
+                                                 options, &boundary);
     if (n < 0 || n > DECOMPOSED_MAX)
         return ig_fail(err, IG_EINTERNAL, "decomposition of U+%04X failed", (unsigned)cp);
     s->n += (size_t)n;
@@ -115,8 +115,8 @@ static bool inert(uint32_t cp) {
            (p->comb_index == UINT16_MAX || p->comb_index < 0x8000);
 }
 
-/* Length of the stretch that begins at p: up to the next ASCII character, which may belong to the one after.
- * *plain: it is in NFC already. */
+/* Length of the stretch that begins at p: up to the next ASCII character, which may belong to the
+ * one after. *plain: it is in NFC already. */
 static size_t stretch_bytes(const char *p, size_t n, bool *plain) {
     size_t i = 0;
     *plain = true;
@@ -128,8 +128,8 @@ static size_t stretch_bytes(const char *p, size_t n, bool *plain) {
     return i;
 }
 
-static ig_status normalise_stretch(const char *p, size_t n, utf8proc_option_t options, bool compose, stretch *s,
-                                   ig_buf *out, ig_err *err) {
+static ig_status normalise_stretch(const char *p, size_t n, utf8proc_option_t options, bool compose,
+                                   stretch *s, ig_buf *out, ig_err *err) {
     for (size_t i = 0; i < n;) {
         uint32_t cp;
         size_t bytes = ig_utf8_decode(p + i, n - i, &cp);
@@ -153,7 +153,8 @@ ig_status ig_utf_normalise(ig_str text, ig_utf_form form, ig_buf *out, ig_err *e
     ig_status status = IG_OK;
     size_t done = 0, i = 0;
     while (!status && i < text.n) {
-        if ((unsigned char)text.p[i] < 0x80 && (i + 1 == text.n || (unsigned char)text.p[i + 1] < 0x80)) {
+        if ((unsigned char)text.p[i] < 0x80 &&
+            (i + 1 == text.n || (unsigned char)text.p[i + 1] < 0x80)) {
             i++;
             continue;
         }

@@ -1,6 +1,6 @@
 """Compares our logits with stored ones for every model of a folder.
 
-    python check_all.py MODELS LOGITS [--run golden_run] [--only REGEX] [--chunks 0,7,1] [--jobs 1]
+    python check_all.py MODELS LOGITS [--run golden_run] [--only REGEX] [--chunks 0,7,1] [--jobs 1] [--backend ref]
 
 MODELS: a folder with manifest.json (name -> file, ids, tolerance); default INGOT_MODELS. LOGITS: a folder with NAME.bin
 (int32 rows, int32 columns, float32 values) for every model; names without one are skipped. Chunks: tokens per step, 0 =
@@ -48,7 +48,7 @@ def check(name, entry, a):
         ids, out = Path(tmp) / "ids", Path(tmp) / "out"
         ids.write_text(" ".join(map(str, entry["ids"])))
         for chunk in a.chunks.split(","):
-            r = subprocess.run([a.run, str(Path(a.models) / entry["file"]), str(ids), str(out), chunk], capture_output=True, text=True)
+            r = subprocess.run([a.run, str(Path(a.models) / entry["file"]), str(ids), str(out), chunk, a.backend], capture_output=True, text=True)
             if r.returncode:
                 return name, float("inf"), r.stderr.strip()[-400:] or f"exit status {r.returncode}"
             e = nmse(rows(out), want)
@@ -64,6 +64,7 @@ def main():
     p.add_argument("--run", default="build/release/tests/golden/golden_run")
     p.add_argument("--only", default="")
     p.add_argument("--chunks", default="0,7,1")
+    p.add_argument("--backend", default="ref")
     p.add_argument("--jobs", type=int, default=1)
     a = p.parse_args()
     manifest = json.loads((Path(a.models) / "manifest.json").read_text())

@@ -1,5 +1,5 @@
 /* test_tensor.c: the dtype table against itself, conversions over their whole range, codecs bit for
- * bit against the fixtures that make_fixtures.py wrote. */
+ * bit against the fixtures that make_tensor_fixtures.py wrote. */
 #include "os/os.h"
 #include "tensor/tensor.h"
 #include "test.h"

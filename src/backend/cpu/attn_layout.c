@@ -8,12 +8,14 @@ static size_t element_bytes(ig_dtype dtype) {
     return dtype == IG_DTYPE_F32 ? 4 : dtype == IG_DTYPE_F16 || dtype == IG_DTYPE_BF16 ? 2 : 0;
 }
 
-/* Rows of `cols` elements, heads * 32 of them, as V has them; K has the same bytes in another order. */
+/* Rows of `cols` elements, heads * 32 of them, as V has them; K has the same bytes in another
+ * order. */
 static bool plane(attn_plane *p, uint32_t heads, uint32_t cols, ig_dtype dtype) {
     const bool q8 = dtype == IG_DTYPE_Q8_0, q4 = dtype == IG_DTYPE_Q4_0;
     const size_t element = element_bytes(dtype);
     *p = (attn_plane){.dtype = dtype, .cols = cols};
-    if ((!element && !q8 && !q4) || cols == 0 || cols > ATTN_COLS_MAX || heads == 0 || heads > IG_HEADS_MAX)
+    if ((!element && !q8 && !q4) || cols == 0 || cols > ATTN_COLS_MAX || heads == 0 ||
+        heads > IG_HEADS_MAX)
         return false;
     p->row_bytes = element ? cols * element : q8 ? cols : attn_nibble_bytes(cols);
     p->head_bytes = ATTN_PAGE * p->row_bytes;
@@ -37,7 +39,8 @@ bool ig_attn_plane_k(attn_plane *p, uint32_t heads, uint32_t cols, ig_dtype dtyp
 
 size_t ig_attn_page_bytes(const ig_state *state, ig_dtype k, ig_dtype v) {
     attn_plane kp, vp;
-    if (state->kind != IG_STATE_PAGES || !ig_attn_plane_k(&kp, state->n_kv_heads, state->k_cols, k) ||
+    if (state->kind != IG_STATE_PAGES ||
+        !ig_attn_plane_k(&kp, state->n_kv_heads, state->k_cols, k) ||
         !ig_attn_plane_v(&vp, state->n_kv_heads, state->v_cols, v))
         return 0;
     return kp.bytes + vp.bytes;
@@ -67,7 +70,8 @@ void ig_attn_cut(const ig_attn_job *job, attn_cut *c) {
     c->group = a->n_heads / a->n_kv_heads;
     c->queries = job->n_rows * c->group;
     c->v_stride = (uint32_t)ig_round_up(a->v_cols, ATTN_PAD);
-    const size_t floats = IG_ATTN_LOCAL_BYTES / sizeof(float) - 64 - attn_local_fixed(a->k_cols, a->v_cols);
+    const size_t floats =
+        IG_ATTN_LOCAL_BYTES / sizeof(float) - 64 - attn_local_fixed(a->k_cols, a->v_cols);
     const uint32_t fits = (uint32_t)(floats / attn_local_query(a->k_cols, a->v_cols));
     c->tile = IG_MIN(ATTN_QUERIES, fits);
     c->n_tiles = (uint32_t)ig_div_up(c->queries, c->tile);
@@ -85,6 +89,7 @@ void ig_attn_cut(const ig_attn_job *job, attn_cut *c) {
 uint32_t ig_attn_units(const ig_attn_job *job, size_t *scratch_bytes) {
     attn_cut c;
     ig_attn_cut(job, &c);
-    *scratch_bytes = c.n_splits > 1 ? attn_partial_at(&c, job->attend->n_kv_heads, 0, 0) * sizeof(float) : 0;
+    *scratch_bytes =
+        c.n_splits > 1 ? attn_partial_at(&c, job->attend->n_kv_heads, 0, 0) * sizeof(float) : 0;
     return c.n_tiles * job->attend->n_kv_heads * c.n_splits;
 }

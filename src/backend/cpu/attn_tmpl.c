@@ -1,15 +1,17 @@
 /* attn_tmpl.c: attention over pages, once per ISA level.
  *
- * One unit is a tile of queries of one K/V head (the query heads of that head for some adjacent rows) and a range of key
- * blocks. Per block of 256 keys: scores of all queries page by page, softmax of every query, weighted sum of V page by
- * page, merge into the running result. A page is loaded once per tile and stays in the L1 cache while the groups of
- * ATTN_TILE queries pass over it.
+ * One unit is a tile of queries of one K/V head (the query heads of that head for some adjacent
+ * rows) and a range of key blocks. Per block of 256 keys: scores of all queries page by page,
+ * softmax of every query, weighted sum of V page by page, merge into the running result. A page is
+ * loaded once per tile and stays in the L1 cache while the groups of ATTN_TILE queries pass over
+ * it.
  *
- * Bits of a query: a score is one chain of multiply-adds over d ascending; the sum of a block's weights has VN running
- * sums over ascending keys; a column of a block's result is one chain over ascending keys; blocks are merged in ascending
- * order. Registers, tiles, units and threads change where intermediate values live, never this order. Keys that a query does
- * not see, but a neighbour in its group does, take part with weight zero. Bytes of a page outside the tile's range are
- * not read (V) or masked after the product (K, where lanes do not mix).
+ * Bits of a query: a score is one chain of multiply-adds over d ascending; the sum of a block's
+ * weights has VN running sums over ascending keys; a column of a block's result is one chain over
+ * ascending keys; blocks are merged in ascending order. Registers, tiles, units and threads change
+ * where intermediate values live, never this order. Keys that a query does not see, but a neighbour
+ * in its group does, take part with weight zero. Bytes of a page outside the tile's range are not
+ * read (V) or masked after the product (K, where lanes do not mix).
  *
  * Scores are kept times log2(e), so that weights are powers of 2. */
 #include "backend/cpu/attn_layout.h"
@@ -20,8 +22,9 @@
 #include <math.h>
 
 #define NK (ATTN_PAGE / VN) /* vectors of keys in a page */
+#define AHEAD 1u            /* pages of prefetch */
 
-/* ---- loads by type ----------------------------------------------------------------------------------------------- */
+/* ---- loads by type --------------------------------------------------------------------------- */
 
 #define LOAD_f32(p, i) vf_load((const float *)(p) + (i))
 #define LOAD_f16(p, i) vf_load_f16((const uint16_t *)(p) + (i))
@@ -36,17 +39,20 @@ IG_INLINE vf load_kind(kind t, const void *p, size_t i) {
     return t == KIND_f32 ? LOAD_f32(p, i) : t == KIND_f16 ? LOAD_f16(p, i) : LOAD_bf16(p, i);
 }
 IG_INLINE vf loadn_kind(kind t, const void *p, size_t i, uint32_t n) {
-    return t == KIND_f32 ? LOADN_f32(p, i, n) : t == KIND_f16 ? LOADN_f16(p, i, n) : LOADN_bf16(p, i, n);
+    return t == KIND_f32   ? LOADN_f32(p, i, n)
+           : t == KIND_f16 ? LOADN_f16(p, i, n)
+                           : LOADN_bf16(p, i, n);
 }
 IG_INLINE size_t kind_bytes(kind t) {
     return t == KIND_f32 ? 4 : 2;
 }
 
-/* ---- register tiles ---------------------------------------------------------------------------------------------- */
+/* ---- register tiles -------------------------------------------------------------------------- */
 
-/* Scores of n queries and one page: s[i][key] = sum_d q[i][d] k[d][key]. `next` is what will be read afterwards. */
-IG_INLINE void scores_body(const kind t, const uint32_t n, const float *q, size_t q_stride, const void *k, uint32_t cols,
-                           float *s, const char *next) {
+/* Scores of n queries and one page: s[i][key] = sum_d q[i][d] k[d][key]. `next` is what will be
+ * read afterwards. */
+IG_INLINE void scores_body(const kind t, const uint32_t n, const float *q, size_t q_stride,
+                           const void *k, uint32_t cols, float *s, const char *next) {
     vf acc[ATTN_TILE][NK];
     IG_UNROLL
     for (uint32_t i = 0; i < n; i++) {
@@ -55,18 +61,18 @@ IG_INLINE void scores_body(const kind t, const uint32_t n, const float *q, size_
             acc[i][v] = vf_set(0);
     }
     for (uint32_t d = 0; d < cols; d++) {
-        vf key[NK];
-        IG_UNROLL
-        for (uint32_t v = 0; v < NK; v++)
-            key[v] = load_kind(t, k, (size_t)d * ATTN_PAGE + v * VN);
         for (size_t line = 0; line < ATTN_PAGE * kind_bytes(t); line += 64)
-            ig_prefetch(next + d * ATTN_PAGE * kind_bytes(t) + line);
+            ig_prefetch_l2(next + d * ATTN_PAGE * kind_bytes(t) + line);
+        vf x[ATTN_TILE];
         IG_UNROLL
-        for (uint32_t i = 0; i < n; i++) {
-            const vf x = vf_set(q[i * q_stride + d]);
+        for (uint32_t i = 0; i < n; i++)
+            x[i] = vf_set(q[i * q_stride + d]);
+        IG_UNROLL
+        for (uint32_t v = 0; v < NK; v++) {
+            const vf key = load_kind(t, k, (size_t)d * ATTN_PAGE + v * VN);
             IG_UNROLL
-            for (uint32_t v = 0; v < NK; v++)
-                acc[i][v] = vf_fma(x, key[v], acc[i][v]);
+            for (uint32_t i = 0; i < n; i++)
+                acc[i][v] = vf_fma(x[i], key, acc[i][v]);
         }
     }
     IG_UNROLL
@@ -77,11 +83,12 @@ IG_INLINE void scores_body(const kind t, const uint32_t n, const float *q, size_
     }
 }
 
-/* Adds to nc vectors of columns of n queries: acc[i][c] += sum_j p[i][j] v[j][c], keys [j0, j1) of one page. With
- * tail > 0 the only vector has tail columns. */
-IG_INLINE void weigh_columns(const kind t, const uint32_t n, const uint32_t nc, const float *p, const char *v, size_t v_row,
-                             uint32_t j0, uint32_t j1, float *out, size_t out_stride, uint32_t tail, const char *next) {
-    vf acc[ATTN_TILE][ATTN_COLUMNS];
+/* Adds to nc vectors of columns of n queries: acc[i][c] += sum_j p[i][j] v[j][c], keys [j0, j1) of
+ * one page. With tail > 0 the only vector has tail columns. */
+IG_INLINE void weigh_columns(const kind t, const uint32_t n, const uint32_t nc, const float *p,
+                             const char *v, size_t v_row, uint32_t j0, uint32_t j1, float *out,
+                             size_t out_stride, uint32_t tail, const char *next) {
+    vf acc[ATTN_WEIGH_TILE][ATTN_COLUMNS];
     IG_UNROLL
     for (uint32_t i = 0; i < n; i++) {
         IG_UNROLL
@@ -89,17 +96,19 @@ IG_INLINE void weigh_columns(const kind t, const uint32_t n, const uint32_t nc, 
             acc[i][c] = vf_load(out + i * out_stride + c * VN);
     }
     for (uint32_t j = j0; j < j1; j++) {
-        vf val[ATTN_COLUMNS];
+        for (size_t line = 0; line < nc * VN * kind_bytes(t); line += 64)
+            ig_prefetch_l2(next + j * v_row + line);
+        vf x[ATTN_WEIGH_TILE];
         IG_UNROLL
-        for (uint32_t c = 0; c < nc; c++)
-            val[c] = tail ? loadn_kind(t, v + j * v_row, 0, tail) : load_kind(t, v + j * v_row, c * VN);
-        ig_prefetch(next + j * v_row);
+        for (uint32_t i = 0; i < n; i++)
+            x[i] = vf_set(p[i * ATTN_SCORE_STRIDE + j]);
         IG_UNROLL
-        for (uint32_t i = 0; i < n; i++) {
-            const vf x = vf_set(p[i * ATTN_SCORE_STRIDE + j]);
+        for (uint32_t c = 0; c < nc; c++) {
+            const vf val =
+                tail ? loadn_kind(t, v + j * v_row, 0, tail) : load_kind(t, v + j * v_row, c * VN);
             IG_UNROLL
-            for (uint32_t c = 0; c < nc; c++)
-                acc[i][c] = vf_fma(x, val[c], acc[i][c]);
+            for (uint32_t i = 0; i < n; i++)
+                acc[i][c] = vf_fma(x[i], val, acc[i][c]);
         }
     }
     IG_UNROLL
@@ -110,35 +119,53 @@ IG_INLINE void weigh_columns(const kind t, const uint32_t n, const uint32_t nc, 
     }
 }
 
-IG_INLINE void weigh_body(const kind t, const uint32_t n, const float *p, const char *v, uint32_t cols, uint32_t j0, uint32_t j1,
-                          float *out, size_t out_stride, const char *next) {
+/* All columns of n queries, n * ATTN_COLUMNS vectors at a time in registers. */
+IG_INLINE void weigh_rows(const kind t, const uint32_t n, const float *p, const char *v,
+                          uint32_t cols, uint32_t j0, uint32_t j1, float *out, size_t out_stride,
+                          const char *next) {
     const size_t row = cols * kind_bytes(t);
     uint32_t c = 0;
     for (; c + ATTN_COLUMNS * VN <= cols; c += ATTN_COLUMNS * VN)
-        weigh_columns(t, n, ATTN_COLUMNS, p, v + c * kind_bytes(t), row, j0, j1, out + c, out_stride, 0,
-                      next + c * kind_bytes(t));
+        weigh_columns(t, n, ATTN_COLUMNS, p, v + c * kind_bytes(t), row, j0, j1, out + c,
+                      out_stride, 0, next + c * kind_bytes(t));
     for (; c + VN <= cols; c += VN)
-        weigh_columns(t, n, 1, p, v + c * kind_bytes(t), row, j0, j1, out + c, out_stride, 0, next + c * kind_bytes(t));
+        weigh_columns(t, n, 1, p, v + c * kind_bytes(t), row, j0, j1, out + c, out_stride, 0,
+                      next + c * kind_bytes(t));
     if (c < cols)
         weigh_columns(t, n, 1, p, v + c * kind_bytes(t), row, j0, j1, out + c, out_stride, cols - c,
                       next + c * kind_bytes(t));
 }
 
-typedef void (*scores_fn)(const float *q, size_t q_stride, const void *k, uint32_t cols, float *s, const char *next);
-typedef void (*weigh_fn)(const float *p, const char *v, uint32_t cols, uint32_t j0, uint32_t j1, float *out,
-                         size_t out_stride, const char *next);
+/* A wide group in two halves: twice the columns for half the queries need fewer broadcasts. */
+IG_INLINE void weigh_body(const kind t, const uint32_t n, const float *p, const char *v,
+                          uint32_t cols, uint32_t j0, uint32_t j1, float *out, size_t out_stride,
+                          const char *next) {
+    const uint32_t half = n > ATTN_WEIGH_TILE ? n / 2 : 0;
+    weigh_rows(t, n - half, p, v, cols, j0, j1, out, out_stride, next);
+    if (half)
+        weigh_rows(t, half, p + (n - half) * ATTN_SCORE_STRIDE, v, cols, j0, j1,
+                   out + (n - half) * out_stride, out_stride, next);
+}
 
-#define TILE(t, n)                                                                                                         \
-    static IG_NOINLINE void scores_##t##_##n(const float *q, size_t q_stride, const void *k, uint32_t cols, float *s,      \
-                                             const char *next) {                                                           \
-        scores_body(KIND_##t, n, q, q_stride, k, cols, s, next);                                                           \
-    }                                                                                                                      \
-    static IG_NOINLINE void weigh_##t##_##n(const float *p, const char *v, uint32_t cols, uint32_t j0, uint32_t j1,        \
-                                            float *out, size_t out_stride, const char *next) {                             \
-        weigh_body(KIND_##t, n, p, v, cols, j0, j1, out, out_stride, next);                                                \
+typedef void (*scores_fn)(const float *q, size_t q_stride, const void *k, uint32_t cols, float *s,
+                          const char *next);
+typedef void (*weigh_fn)(const float *p, const char *v, uint32_t cols, uint32_t j0, uint32_t j1,
+                         float *out, size_t out_stride, const char *next);
+
+#define TILE(t, n)                                                                                 \
+    static IG_NOINLINE void scores_##t##_##n(const float *q, size_t q_stride, const void *k,       \
+                                             uint32_t cols, float *s, const char *next) {          \
+        scores_body(KIND_##t, n, q, q_stride, k, cols, s, next);                                   \
+    }                                                                                              \
+    static IG_NOINLINE void weigh_##t##_##n(const float *p, const char *v, uint32_t cols,          \
+                                            uint32_t j0, uint32_t j1, float *out,                  \
+                                            size_t out_stride, const char *next) {                 \
+        weigh_body(KIND_##t, n, p, v, cols, j0, j1, out, out_stride, next);                        \
     }
 #if ATTN_TILE == 12
-#define EACH(X, t) X(t, 1) X(t, 2) X(t, 3) X(t, 4) X(t, 5) X(t, 6) X(t, 7) X(t, 8) X(t, 9) X(t, 10) X(t, 11) X(t, 12)
+#define EACH(X, t)                                                                                 \
+    X(t, 1)                                                                                        \
+    X(t, 2) X(t, 3) X(t, 4) X(t, 5) X(t, 6) X(t, 7) X(t, 8) X(t, 9) X(t, 10) X(t, 11) X(t, 12)
 #elif ATTN_TILE == 4
 #define EACH(X, t) X(t, 1) X(t, 2) X(t, 3) X(t, 4)
 #elif ATTN_TILE == 3
@@ -150,20 +177,24 @@ EACH(TILE, bf16)
 
 #define SCORES(t, n) scores_##t##_##n,
 #define WEIGH(t, n) weigh_##t##_##n,
-static const scores_fn scores_fns[KIND_COUNT][ATTN_TILE] = {{EACH(SCORES, f32)}, {EACH(SCORES, f16)}, {EACH(SCORES, bf16)}};
-static const weigh_fn weigh_fns[KIND_COUNT][ATTN_TILE] = {{EACH(WEIGH, f32)}, {EACH(WEIGH, f16)}, {EACH(WEIGH, bf16)}};
+static const scores_fn scores_fns[KIND_COUNT][ATTN_TILE] = {
+    {EACH(SCORES, f32)}, {EACH(SCORES, f16)}, {EACH(SCORES, bf16)}};
+static const weigh_fn weigh_fns[KIND_COUNT][ATTN_TILE] = {
+    {EACH(WEIGH, f32)}, {EACH(WEIGH, f16)}, {EACH(WEIGH, bf16)}};
 
-/* ---- quantised pages to f32 -------------------------------------------------------------------------------------- */
+/* ---- quantised pages to f32 ------------------------------------------------------------------ */
 
 /* K of one head to [Dk][32] f32. */
-static void decode_k(const attn_plane *p, const uint8_t *quants, const uint16_t *scales, float *to) {
+static void decode_k(const attn_plane *p, const uint8_t *quants, const uint16_t *scales,
+                     float *to) {
     for (uint32_t at = 0, b = 0; at < p->cols; at += ATTN_Q_BLOCK, b++) {
         const uint32_t n = IG_MIN(ATTN_Q_BLOCK, p->cols - at), half = (n + 1) / 2;
         for (uint32_t v = 0; v < ATTN_PAGE; v += VN) {
             const vf scale = vf_load_f16(scales + b * ATTN_PAGE + v);
             if (p->dtype == IG_DTYPE_Q8_0) {
                 for (uint32_t i = at; i < at + n; i++)
-                    vf_store(to + i * ATTN_PAGE + v, vf_mul(scale, vf_load_i8((const int8_t *)quants + i * ATTN_PAGE + v)));
+                    vf_store(to + i * ATTN_PAGE + v,
+                             vf_mul(scale, vf_load_i8((const int8_t *)quants + i * ATTN_PAGE + v)));
                 continue;
             }
             for (uint32_t i = 0; i < half; i++) {
@@ -186,7 +217,9 @@ static void decode_v_block(bool q4, const uint8_t *q, float scale, uint32_t n, f
         vf low, high;
         if (q4) {
             vf_load_nibbles(q + i, &low, &high);
-            vf_store(to + half + i, vf_mul(d, high)); /* of an odd n one column too many: the next low or padding */
+            vf_store(
+                to + half + i,
+                vf_mul(d, high)); /* of an odd n one column too many: the next low or padding */
         } else {
             low = vf_load_i8((const int8_t *)q + i);
         }
@@ -200,19 +233,21 @@ static void decode_v_block(bool q4, const uint8_t *q, float scale, uint32_t n, f
 }
 
 /* Keys [j0, j1) of V of one head to [32][Dv] f32. */
-static void decode_v(const attn_plane *p, const uint8_t *quants, const uint16_t *scales, uint32_t j0, uint32_t j1, float *to) {
+static void decode_v(const attn_plane *p, const uint8_t *quants, const uint16_t *scales,
+                     uint32_t j0, uint32_t j1, float *to) {
     const bool q4 = p->dtype == IG_DTYPE_Q4_0;
     const uint32_t n_blocks = attn_blocks(p->cols);
     for (uint32_t j = j0; j < j1; j++) {
         for (uint32_t b = 0; b < n_blocks; b++) {
             const uint32_t at = b * ATTN_Q_BLOCK;
-            decode_v_block(q4, quants + j * p->row_bytes + (q4 ? at / 2 : at), ig_f16_to_f32(scales[j * n_blocks + b]),
+            decode_v_block(q4, quants + j * p->row_bytes + (q4 ? at / 2 : at),
+                           ig_f16_to_f32(scales[j * n_blocks + b]),
                            IG_MIN(ATTN_Q_BLOCK, p->cols - at), to + (size_t)j * p->cols + at);
         }
     }
 }
 
-/* ---- a tile ------------------------------------------------------------------------------------------------------ */
+/* ---- a tile ---------------------------------------------------------------------------------- */
 
 typedef struct tile {
     const ig_attn_job *job;
@@ -227,9 +262,9 @@ typedef struct tile {
     float *acc;   /* [n][v_stride] running result */
     float *block; /* [n] rows of block_stride: result of one block */
     size_t block_stride;
-    float *k_page, *v_page;         /* f32 of a quantised page */
-    float *distance;                /* [256] |p_i - p_j|, for alibi */
-    attn_range see[ATTN_QUERIES];   /* keys of each query */
+    float *k_page, *v_page;                 /* f32 of a quantised page */
+    float *distance;                        /* [256] |p_i - p_j|, for alibi */
+    attn_range see[ATTN_QUERIES];           /* keys of each query */
     float m[ATTN_QUERIES], l[ATTN_QUERIES]; /* running max and sum */
 } tile;
 
@@ -244,7 +279,8 @@ static uint32_t query_head(const tile *t, uint32_t i) {
     return t->head * t->cut.group + (t->first + i) % t->cut.group;
 }
 
-static void tile_start(tile *t, const ig_attn_job *job, uint32_t head, uint32_t index, void *local) {
+static void tile_start(tile *t, const ig_attn_job *job, uint32_t head, uint32_t index,
+                       void *local) {
     const ig_attend_attr *a = job->attend;
     t->job = job;
     t->head = head;
@@ -279,29 +315,58 @@ static void tile_start(tile *t, const ig_attn_job *job, uint32_t head, uint32_t 
 
 /* Keys of block [start, start + 256) that some of queries [i0, i1) see. */
 static attn_range group_range(const tile *t, uint32_t i0, uint32_t i1, uint32_t start) {
-    return (attn_range){IG_MAX(t->see[i0].lo, start), IG_MIN(t->see[i1 - 1].hi, start + IG_ATTN_BLOCK)};
+    return (attn_range){IG_MAX(t->see[i0].lo, start),
+                        IG_MIN(t->see[i1 - 1].hi, start + IG_ATTN_BLOCK)};
 }
 
 static const uint8_t *page_at(const tile *t, uint32_t page) {
     return t->job->base + (size_t)t->job->pages[page] * t->job->page_stride;
 }
 
-/* What comes into the cache next: a page of K or V of this head. Any address is harmless. */
-static const char *k_ahead(const tile *t, uint32_t page) {
-    return (const char *)page_at(t, page) + t->head * t->k.head_bytes;
-}
-static const char *v_ahead(const tile *t, uint32_t page) {
-    return (const char *)page_at(t, page) + t->k.bytes + t->head * t->v.head_bytes;
+/* The pages that a unit reads for one block: K of pages first to last, then V of them, then K of
+ * the next block. */
+typedef struct course {
+    uint32_t start;       /* key */
+    uint32_t first, last; /* pages */
+    bool more;            /* another block follows in this unit */
+} course;
+
+/* What is read AHEAD places after place i of the course, to be fetched now. Any address is
+ * harmless. */
+static const char *ahead(const tile *t, const course *c, uint32_t i) {
+    const uint32_t n = c->last - c->first + 1;
+    i += AHEAD;
+    if (i < n)
+        return (const char *)page_at(t, c->first + i) + t->head * t->k.head_bytes;
+    if (i < 2 * n)
+        return (const char *)page_at(t, c->first + i - n) + t->k.bytes + t->head * t->v.head_bytes;
+    const uint32_t page = (c->start + IG_ATTN_BLOCK) / ATTN_PAGE + i - 2 * n;
+    if (c->more && page * ATTN_PAGE < t->see[t->n - 1].hi)
+        return (const char *)page_at(t, page) + t->head * t->k.head_bytes;
+    return (const char *)page_at(t, c->last);
 }
 
-static void block_scores(tile *t, uint32_t start, attn_range all, const char *after) {
-    const uint32_t last = (all.hi - 1) / ATTN_PAGE;
-    for (uint32_t page = all.lo / ATTN_PAGE; page <= last; page++) {
+/* Fetches quants and scales of the head in the plane whose quants are at `next`. */
+static void fetch_quants(const attn_plane *p, uint32_t head, const char *next) {
+    for (size_t line = 0; line < p->head_bytes; line += 64)
+        ig_prefetch_l2(next + line);
+    const char *scales = next - head * p->head_bytes + p->scales_at + head * p->scale_bytes;
+    for (size_t line = 0; line < p->scale_bytes; line += 64)
+        ig_prefetch_l2(scales + line);
+}
+
+static void block_scores(tile *t, const course *way) {
+    const uint32_t start = way->start;
+    for (uint32_t page = way->first; page <= way->last; page++) {
         const uint8_t *plane = page_at(t, page);
         const void *k = plane + t->head * t->k.head_bytes;
-        const char *next = page < last ? k_ahead(t, page + 1) : after;
+        const char *next = ahead(t, way, page - way->first);
         if (t->k.scale_bytes) {
-            decode_k(&t->k, k, (const uint16_t *)(const void *)(plane + t->k.scales_at + t->head * t->k.scale_bytes), t->k_page);
+            fetch_quants(&t->k, t->head, next);
+            decode_k(&t->k, k,
+                     (const uint16_t *)(const void *)(plane + t->k.scales_at +
+                                                      t->head * t->k.scale_bytes),
+                     t->k_page);
             k = t->k_page;
             next = (const char *)k;
         }
@@ -330,8 +395,9 @@ static int32_t key_position(const ig_attn_job *job, uint32_t j) {
     return j < job->n_past || !job->positions ? (int32_t)j : job->positions[j - job->n_past];
 }
 
-/* Soft cap and bias of the scores of query i, keys [lo, hi) of the block at start. */
-static void adjust(tile *t, uint32_t i, uint32_t start, uint32_t lo, uint32_t hi) {
+/* Soft cap and bias of the scores of query i, keys [lo, hi) of the block at start, of which it sees
+ * some. */
+static void adjust(tile *t, uint32_t i, uint32_t start, uint32_t lo, uint32_t hi, attn_range see) {
     const ig_attend_attr *a = t->job->attend;
     float *s = t->s + i * ATTN_SCORE_STRIDE;
     if (a->cap > 0) {
@@ -341,9 +407,10 @@ static void adjust(tile *t, uint32_t i, uint32_t start, uint32_t lo, uint32_t hi
     }
     if (a->alibi_max > 0) {
         const int32_t at = key_position(t->job, t->job->n_past + query_row(t, i));
-        for (uint32_t j = lo; j < hi; j++) {
+        for (uint32_t j = see.lo; j < see.hi; j++) { /* the other lanes are masked later */
             const int32_t key = key_position(t->job, j);
-            t->distance[j - start] = (float)(key > at ? (uint32_t)key - (uint32_t)at : (uint32_t)at - (uint32_t)key);
+            t->distance[j - start] =
+                (float)(key > at ? (uint32_t)key - (uint32_t)at : (uint32_t)at - (uint32_t)key);
         }
         const vf slope = vf_set(alibi_slope(a, query_head(t, i)));
         for (uint32_t k = lo - start; k < hi - start; k += VN)
@@ -351,17 +418,20 @@ static void adjust(tile *t, uint32_t i, uint32_t start, uint32_t lo, uint32_t hi
     }
 }
 
-/* Scores of query i to weights over the pages of its group; writes the block's max and sum. False when it sees nothing. */
+/* Scores of query i to weights over the pages of its group; writes the block's max and sum. False
+ * when it sees nothing. */
 static bool softmax(tile *t, uint32_t i, uint32_t start, attn_range group, float *max, float *sum) {
-    const uint32_t lo = group.lo / ATTN_PAGE * ATTN_PAGE, hi = (uint32_t)ig_round_up(group.hi, ATTN_PAGE);
-    const uint32_t see_lo = IG_MAX(t->see[i].lo, start), see_hi = IG_MIN(t->see[i].hi, start + IG_ATTN_BLOCK);
+    const uint32_t lo = group.lo / ATTN_PAGE * ATTN_PAGE,
+                   hi = (uint32_t)ig_round_up(group.hi, ATTN_PAGE);
+    const uint32_t see_lo = IG_MAX(t->see[i].lo, start),
+                   see_hi = IG_MIN(t->see[i].hi, start + IG_ATTN_BLOCK);
     float *s = t->s + i * ATTN_SCORE_STRIDE;
     if (see_lo >= see_hi) {
         memset(s + (lo - start), 0, (hi - lo) * sizeof *s);
         return false;
     }
     if (t->job->attend->cap > 0 || t->job->attend->alibi_max > 0)
-        adjust(t, i, start, lo, hi);
+        adjust(t, i, start, lo, hi, (attn_range){see_lo, see_hi});
     const vf never = vf_set(-INFINITY);
     vf top = never;
     for (uint32_t j = lo; j < hi; j += VN) {
@@ -384,16 +454,20 @@ static bool softmax(tile *t, uint32_t i, uint32_t start, attn_range group, float
     return true;
 }
 
-static void block_weigh(tile *t, uint32_t start, attn_range all, const char *after) {
-    const uint32_t last = (all.hi - 1) / ATTN_PAGE;
-    for (uint32_t page = all.lo / ATTN_PAGE; page <= last; page++) {
+static void block_weigh(tile *t, const course *way, attn_range all) {
+    const uint32_t start = way->start;
+    for (uint32_t page = way->first; page <= way->last; page++) {
         const uint8_t *plane = page_at(t, page) + t->k.bytes;
         const void *v = plane + t->head * t->v.head_bytes;
-        const char *next = page < last ? v_ahead(t, page + 1) : after;
+        const char *next = ahead(t, way, way->last + 1 + page - 2 * way->first);
         const uint32_t from = page * ATTN_PAGE;
         if (t->v.scale_bytes) {
-            decode_v(&t->v, v, (const uint16_t *)(const void *)(plane + t->v.scales_at + t->head * t->v.scale_bytes),
-                     all.lo > from ? all.lo - from : 0, IG_MIN(ATTN_PAGE, all.hi - from), t->v_page);
+            fetch_quants(&t->v, t->head, next);
+            decode_v(&t->v, v,
+                     (const uint16_t *)(const void *)(plane + t->v.scales_at +
+                                                      t->head * t->v.scale_bytes),
+                     all.lo > from ? all.lo - from : 0, IG_MIN(ATTN_PAGE, all.hi - from),
+                     t->v_page);
             v = t->v_page;
             next = v;
         }
@@ -403,13 +477,14 @@ static void block_weigh(tile *t, uint32_t start, attn_range all, const char *aft
             if (g.lo >= from + ATTN_PAGE || g.hi <= from)
                 continue;
             weigh_fns[t->v_kind][n - 1](t->s + i * ATTN_SCORE_STRIDE + (from - start), v, t->v.cols,
-                                        g.lo > from ? g.lo - from : 0, IG_MIN(ATTN_PAGE, g.hi - from),
+                                        g.lo > from ? g.lo - from : 0,
+                                        IG_MIN(ATTN_PAGE, g.hi - from),
                                         t->block + i * t->block_stride, t->block_stride, next);
         }
     }
 }
 
-/* ---- merging ----------------------------------------------------------------------------------------------------- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 static float first_lane(vf x) {
     float lanes[VN];
@@ -417,9 +492,10 @@ static float first_lane(vf x) {
     return lanes[0];
 }
 
-/* Adds a block's (m_b, l_b, block) to the running (m, l, acc) of n columns, a multiple of ATTN_PAD. A query's first block is
- * copied instead. */
-static void merge_block(float *m, float *l, float *acc, float m_b, float l_b, const float *block, uint32_t n) {
+/* Adds a block's (m_b, l_b, block) to the running (m, l, acc) of n columns, a multiple of ATTN_PAD.
+ * A query's first block is copied instead. */
+static void merge_block(float *m, float *l, float *acc, float m_b, float l_b, const float *block,
+                        uint32_t n) {
     const float top = IG_MAX(*m, m_b);
     const vf a = vf_exp2(vf_set(*m - top)), b = vf_exp2(vf_set(m_b - top));
     for (uint32_t c = 0; c < n; c += VN)
@@ -429,7 +505,8 @@ static void merge_block(float *m, float *l, float *acc, float m_b, float l_b, co
 }
 
 /* out = acc / (l + the sink's weight). */
-static void finish(const ig_attn_job *job, uint32_t row, uint32_t head, float m, float l, const float *acc) {
+static void finish(const ig_attn_job *job, uint32_t row, uint32_t head, float m, float l,
+                   const float *acc) {
     const uint32_t n = job->attend->v_cols;
     float factor = 1;
     if (job->sinks) {
@@ -446,29 +523,30 @@ static void finish(const ig_attn_job *job, uint32_t row, uint32_t head, float m,
         vf_storen(out + c, vf_mul(vf_load(acc + c), f), n - c);
 }
 
-/* ---- units ------------------------------------------------------------------------------------------------------- */
+/* ---- units ----------------------------------------------------------------------------------- */
 
-/* One block for all queries of the tile. With partials, each query's result goes to its record there. */
+/* One block for all queries of the tile. With partials, each query's result goes to its record
+ * there. */
 static void run_block(tile *t, uint32_t block, uint32_t end_block, float *partials) {
     const attn_cut *c = &t->cut;
     const uint32_t start = block * IG_ATTN_BLOCK;
     const attn_range all = group_range(t, 0, t->n, start);
     if (all.lo >= all.hi)
         return;
-    const uint32_t next_page = (start + IG_ATTN_BLOCK) / ATTN_PAGE;
-    const bool more = block + 1 < end_block && t->see[t->n - 1].hi > start + IG_ATTN_BLOCK;
-    block_scores(t, start, all, v_ahead(t, all.lo / ATTN_PAGE));
+    const course way = {start, all.lo / ATTN_PAGE, (all.hi - 1) / ATTN_PAGE, block + 1 < end_block};
+    block_scores(t, &way);
     float m_b[ATTN_QUERIES], l_b[ATTN_QUERIES];
     bool sees[ATTN_QUERIES];
     if (partials)
-        t->block = partials + attn_partial_at(c, t->head, t->first, block - c->block0) + ATTN_PARTIAL_ACC;
+        t->block =
+            partials + attn_partial_at(c, t->head, t->first, block - c->block0) + ATTN_PARTIAL_ACC;
     for (uint32_t i = 0; i < t->n; i++) {
         const uint32_t i0 = i / ATTN_TILE * ATTN_TILE;
         const attn_range g = group_range(t, i0, IG_MIN(i0 + ATTN_TILE, t->n), start);
         sees[i] = g.lo < g.hi && softmax(t, i, start, g, &m_b[i], &l_b[i]);
         memset(t->block + i * t->block_stride, 0, c->v_stride * sizeof(float));
     }
-    block_weigh(t, start, all, more ? k_ahead(t, next_page) : v_ahead(t, all.lo / ATTN_PAGE));
+    block_weigh(t, &way, all);
     for (uint32_t i = 0; i < t->n; i++) {
         float *result = t->block + i * t->block_stride;
         if (!sees[i])
@@ -481,7 +559,8 @@ static void run_block(tile *t, uint32_t block, uint32_t end_block, float *partia
             t->l[i] = l_b[i];
             memcpy(t->acc + i * (size_t)c->v_stride, result, c->v_stride * sizeof *result);
         } else {
-            merge_block(&t->m[i], &t->l[i], t->acc + i * (size_t)c->v_stride, m_b[i], l_b[i], result, c->v_stride);
+            merge_block(&t->m[i], &t->l[i], t->acc + i * (size_t)c->v_stride, m_b[i], l_b[i],
+                        result, c->v_stride);
         }
     }
 }
@@ -490,18 +569,21 @@ static void run(const ig_attn_job *job, uint32_t unit, void *scratch, void *loca
     tile t;
     ig_attn_cut(job, &t.cut);
     const attn_cut *c = &t.cut;
-    /* Late tiles of a causal job see most keys: they come first, so that no thread starts a long unit at the end. */
+    /* Late tiles of a causal job see most keys: they come first, so that no thread starts a long
+     * unit at the end. */
     const uint32_t heads = job->attend->n_kv_heads, head = unit % heads, rest = unit / heads;
     const uint32_t index = c->n_tiles - 1 - rest % c->n_tiles, split = rest / c->n_tiles;
     tile_start(&t, job, head, index, local);
     if (c->n_splits > 1)
         t.block_stride = (size_t)c->n_blocks * (c->v_stride + ATTN_PARTIAL_ACC);
     const uint32_t b0 = IG_MAX(c->block0 + split * c->unit_blocks, t.see[0].lo / IG_ATTN_BLOCK);
-    const uint32_t b1 = IG_MIN(c->block0 + (split + 1) * c->unit_blocks, (t.see[t.n - 1].hi - 1) / IG_ATTN_BLOCK + 1);
+    const uint32_t b1 = IG_MIN(c->block0 + (split + 1) * c->unit_blocks,
+                               (t.see[t.n - 1].hi - 1) / IG_ATTN_BLOCK + 1);
     for (uint32_t b = b0; b < b1; b++)
         run_block(&t, b, b1, c->n_splits > 1 ? scratch : NULL);
     for (uint32_t i = 0; c->n_splits == 1 && i < t.n; i++)
-        finish(job, query_row(&t, i), query_head(&t, i), t.m[i], t.l[i], t.acc + i * (size_t)c->v_stride);
+        finish(job, query_row(&t, i), query_head(&t, i), t.m[i], t.l[i],
+               t.acc + i * (size_t)c->v_stride);
 }
 
 static void merge(const ig_attn_job *job, uint32_t head, void *scratch) {
@@ -517,7 +599,8 @@ static void merge(const ig_attn_job *job, uint32_t head, void *scratch) {
         float m = first[0], l = first[1];
         for (uint32_t b = b0 + 1; b < b1; b++) {
             const float *p = (float *)scratch + attn_partial_at(&c, head, i, b - c.block0);
-            merge_block(&m, &l, first + ATTN_PARTIAL_ACC, p[0], p[1], p + ATTN_PARTIAL_ACC, c.v_stride);
+            merge_block(&m, &l, first + ATTN_PARTIAL_ACC, p[0], p[1], p + ATTN_PARTIAL_ACC,
+                        c.v_stride);
         }
         finish(job, i / c.group, head * c.group + i % c.group, m, l, first + ATTN_PARTIAL_ACC);
     }

@@ -1,8 +1,8 @@
-/* attn_write_tmpl.c: puts K and V of one token into a page, once per ISA level. Different tokens of a page may be written by
- * different threads at once: no two of them share a byte.
+/* attn_write_tmpl.c: puts K and V of one token into a page, once per ISA level. Different tokens of
+ * a page may be written by different threads at once: no two of them share a byte.
  *
- * F16 saturates at its largest value instead of becoming infinite: one infinite key or value would turn every later row
- * into NaN. NaN is kept. */
+ * F16 saturates at its largest value instead of becoming infinite: one infinite key or value would
+ * turn every later row into NaN. NaN is kept. */
 #include "backend/cpu/attn_write_tmpl.h"
 
 #include <assert.h>
@@ -28,7 +28,8 @@ static void to_16_bits(ig_dtype dtype, uint16_t *y, const float *x, uint32_t n) 
         y[i] = ig_f32_to_bf16(x[i]);
 }
 
-/* A quant in [low, high]; NaN, as from 0 * infinity, gives low: converting it would be undefined. */
+/* A quant in [low, high]; NaN, as from 0 * infinity, gives low: converting it would be undefined.
+ */
 static int8_t quant(float x, float low, float high) {
     return (int8_t)(x > low ? IG_MIN(x, high) : low);
 }
@@ -60,9 +61,10 @@ static uint16_t block_q4(int8_t q[ATTN_Q_BLOCK], const float *x, uint32_t n) {
     return scale_f16(d);
 }
 
-/* Writes the quants of one row (byte i of it at to + i * step) and its scales (block b at scales + b * scale_step). */
-static void write_quants(const attn_plane *p, const float *x, uint8_t *to, size_t step, uint16_t *scales,
-                         size_t scale_step) {
+/* Writes the quants of one row (byte i of it at to + i * step) and its scales (block b at scales +
+ * b * scale_step). */
+static void write_quants(const attn_plane *p, const float *x, uint8_t *to, size_t step,
+                         uint16_t *scales, size_t scale_step) {
     const bool q4 = p->dtype == IG_DTYPE_Q4_0;
     for (uint32_t at = 0, b = 0; at < p->cols; at += ATTN_Q_BLOCK, b++) {
         const uint32_t n = IG_MIN(ATTN_Q_BLOCK, p->cols - at), half = (n + 1) / 2;
@@ -81,7 +83,8 @@ static void write_quants(const attn_plane *p, const float *x, uint8_t *to, size_
 }
 
 /* One head of K: column c of the token at plane row c. */
-static void write_k(const attn_plane *p, uint8_t *plane, uint32_t head, uint32_t token, const float *x) {
+static void write_k(const attn_plane *p, uint8_t *plane, uint32_t head, uint32_t token,
+                    const float *x) {
     uint8_t *to = plane + head * p->head_bytes;
     if (p->dtype == IG_DTYPE_F32) {
         for (uint32_t c = 0; c < p->cols; c++)
@@ -98,7 +101,8 @@ static void write_k(const attn_plane *p, uint8_t *plane, uint32_t head, uint32_t
 }
 
 /* One head of V: the token's columns lie together. */
-static void write_v(const attn_plane *p, uint8_t *plane, uint32_t head, uint32_t token, const float *x) {
+static void write_v(const attn_plane *p, uint8_t *plane, uint32_t head, uint32_t token,
+                    const float *x) {
     uint8_t *to = plane + head * p->head_bytes + token * p->row_bytes;
     if (p->dtype == IG_DTYPE_F32) {
         memcpy(to, x, p->row_bytes);
@@ -110,9 +114,9 @@ static void write_v(const attn_plane *p, uint8_t *plane, uint32_t head, uint32_t
     }
 }
 
-void IG_ISA_SYMBOL(ig_attn_write)(const ig_state *state, ig_dtype k_dtype, ig_dtype v_dtype, uint8_t *page,
-                                  uint32_t token, const float *k, size_t k_head_stride, const float *v,
-                                  size_t v_head_stride) {
+void IG_ISA_SYMBOL(ig_attn_write)(const ig_state *state, ig_dtype k_dtype, ig_dtype v_dtype,
+                                  uint8_t *page, uint32_t token, const float *k,
+                                  size_t k_head_stride, const float *v, size_t v_head_stride) {
     attn_plane kp, vp;
     const bool known = ig_attn_plane_k(&kp, state->n_kv_heads, state->k_cols, k_dtype) &&
                        ig_attn_plane_v(&vp, state->n_kv_heads, state->v_cols, v_dtype);

@@ -7,44 +7,80 @@
 #define CF(name) IG_CAT2(CODEC, name)
 #define KF(name) IG_CAT3(CODEC, name, IG_ISA)
 
+IG_INLINE vi KF(dot)(vi acc, vi w, vi x) {
+    return CF(bits8) ? vi_dot8(acc, w, x) : vi_dot(acc, w, x);
+}
+
 IG_INLINE void KF(pair)(const ig_pair_args *g, const uint8_t *x, const int nr) {
-    const uint8_t *qa = g->qa, *qb = g->qb, *sa = g->sa, *sb = g->sb;
+    enum { BLOCK = CF(quant_bytes) + CF(scale_bytes), LINES = (BLOCK + IG_LINE - 1) / IG_LINE };
     const uint32_t ra = g->ra, rb = g->rb, nb = g->n_blocks;
-    const uint32_t turn = nb - IG_MIN(nb, (uint32_t)IG_AHEAD_BYTES / CF(quant_bytes));
-    size_t ahead = IG_AHEAD_BYTES;
+    const uint32_t turn = nb - IG_MIN(nb, (uint32_t)IG_AHEAD_BYTES / BLOCK);
+    const uint8_t *qa = g->ta + 4 * ra, *qb = g->tb + 4 * rb, *sa = qa, *sb = qb;
+    const uint8_t *ahead_a = g->ta + IG_AHEAD_BYTES, *ahead_b = g->tb + IG_AHEAD_BYTES;
 #define DECLARE(c) vf fa##c = vf_zero(), fb##c = vf_zero();
     IG_EACH6(DECLARE)
 #undef DECLARE
     for (uint32_t b = 0; b < nb; b++) {
-        if (b == turn)
-            ahead = g->ahead_next;
-        for (int i = 0; i < CF(quant_bytes); i += IG_LINE) {
-            ig_prefetch(qa + ahead + i);
-            ig_prefetch(qb + ahead + i);
+        if (b == turn) {
+            ahead_a += g->ahead_next;
+            ahead_b += g->ahead_next;
+        }
+        if (b % 8 == 0) {
+            const size_t quants = IG_MIN(8, nb - b) * CF(quant_bytes);
+            qa = b == 0 ? qa : sa + 4 * ra;
+            qb = b == 0 ? qb : sb + 4 * rb;
+            sa = qa - 4 * ra + quants;
+            sb = qb - 4 * rb + quants;
         }
 #define START(c)                                                                   \
-    const vi n##c = vi_bcast(x + (IG_Q8_NEGSUM * nr + (c < nr ? c : 0)) * 4);      \
-    vi ia##c = CF(bits8)                ? vi_init8(n##c)                           \
-               : CF(offset_shift) >= 0 ? vi_shl32(n##c, CF(offset_shift) & 31)    \
-                                       : vi_zero(),                                \
-       ib##c = ia##c;
+    vi ia##c = vi_zero();                                                         \
+    if (c < nr && CF(offset_shift) >= 0) {                                        \
+        const vi n = vi_bcast(x + (IG_Q8_NEGSUM * nr + c) * 4);                   \
+        ia##c = CF(bits8) ? vi_init8(n) : vi_shl32(n, CF(offset_shift) & 31);     \
+    }                                                                             \
+    vi ib##c = ia##c;
         IG_EACH6(START)
 #undef START
-#define DOT(c)                                                         \
-    {                                                                  \
-        const vi xc = vi_bcast(xw + c * 4);                            \
-        ia##c = CF(bits8) ? vi_dot8(ia##c, wa, xc) : vi_dot(ia##c, wa, xc); \
-        ib##c = CF(bits8) ? vi_dot8(ib##c, wb, xc) : vi_dot(ib##c, wb, xc); \
+#define DOT(c)                                    \
+    {                                             \
+        const vi xc = vi_bcast(xw + c * 4);       \
+        ia##c = KF(dot)(ia##c, wa, xc);           \
+        ib##c = KF(dot)(ib##c, wb, xc);           \
+    }
+/* One column has too few chains for the latency of a dot product: half of its words go to spare accumulators. */
+#define DOT_SPARE                                 \
+    {                                             \
+        const vi xc = vi_bcast(xw);               \
+        ia1 = KF(dot)(ia1, wa, xc);               \
+        ib1 = KF(dot)(ib1, wb, xc);               \
     }
 #define WORD(p)                                                \
     {                                                          \
         const vi wa = CF(operand)(qa, p), wb = CF(operand)(qb, p); \
         const uint8_t *const xw = x + (p) * 4 * nr;            \
-        IG_COLUMNS(DOT)                                        \
+        if ((p) < LINES) {                                     \
+            IG_AHEAD(ahead_a + (p)*IG_LINE);                \
+            IG_AHEAD(ahead_b + (p)*IG_LINE);                \
+        }                                                      \
+        if (nr == 1 && (p) >= 4)                               \
+            DOT_SPARE                                          \
+        else                                                   \
+            IG_COLUMNS(DOT)                                    \
     }
         WORD(0) WORD(4) WORD(1) WORD(5) WORD(2) WORD(6) WORD(3) WORD(7)
 #undef WORD
+#undef DOT_SPARE
 #undef DOT
+        if (nr == 1) {
+            ia0 = vi_add(ia0, ia1);
+            ib0 = vi_add(ib0, ib1);
+        }
+        if (LINES > 8) {
+            IG_AHEAD(ahead_a + 8 * IG_LINE);
+            IG_AHEAD(ahead_b + 8 * IG_LINE);
+        }
+        ahead_a += BLOCK;
+        ahead_b += BLOCK;
         const vf da = CF(scale)(sa, ra), db = CF(scale)(sb, rb);
 #define SCALE(c)                                                          \
     {                                                                     \

@@ -13,7 +13,7 @@ enum {
     iq4_xs_offset_shift = 7,
     iq4_xs_mins = 0,
     iq4_xs_quant_bytes = 2048,
-    iq4_xs_scale_bytes = 160,
+    iq4_xs_scale_bytes = 192,
 };
 
 IG_INLINE vi iq4_xs_operand(const uint8_t *q, int group, const int sub, const int word) {

@@ -14,7 +14,7 @@ enum {
     q3_k_offset_shift = 2,
     q3_k_mins = 0,
     q3_k_quant_bytes = 1536,
-    q3_k_scale_bytes = 288,
+    q3_k_scale_bytes = 320,
 };
 
 IG_INLINE vi q3_k_operand(const uint8_t *q, int group, const int sub, const int word) {

@@ -14,7 +14,7 @@ enum {
     q6_k_offset_shift = 5,
     q6_k_mins = 0,
     q6_k_quant_bytes = 3072,
-    q6_k_scale_bytes = 288,
+    q6_k_scale_bytes = 320,
 };
 
 IG_INLINE vi q6_k_operand(const uint8_t *q, int group, const int sub, const int word) {

@@ -11,9 +11,20 @@ typedef struct attend_run {
     const cpu_op *op;
     uint32_t thread;
     const ig_state *state;
+    ig_dtype k_dtype, v_dtype;
     uint8_t *pages_base;
     size_t page_stride;
+    bool cached; /* else keys live for this step only, in pages of the module, one run of pages per sequence */
 } attend_run;
+
+/* Page table of a sequence; `before` counts pages of the sequences before it when nothing is cached. */
+static const uint32_t *table_of(const attend_run *r, const ig_batch_seq *seq, uint32_t before) {
+    return r->cached ? r->s->batch->pages + seq->table[r->state->group] : r->s->module->step_table + before;
+}
+
+static uint32_t step_pages(const ig_batch_seq *seq) {
+    return (seq->n_rows + IG_PAGE_TOKENS - 1) / IG_PAGE_TOKENS;
+}
 
 static const float *operand(const attend_run *r, uint32_t which, uint32_t row, const float *scratch) {
     const cpu_module *m = r->s->module;
@@ -23,7 +34,7 @@ static const float *operand(const attend_run *r, uint32_t which, uint32_t row, c
     return base + ref.col;
 }
 
-static void prepare_rows(attend_run *r, const ig_batch_seq *seq, uint32_t from, uint32_t to) {
+static void prepare_rows(attend_run *r, const ig_batch_seq *seq, const uint32_t *pages, uint32_t from, uint32_t to) {
     const cpu_module *m = r->s->module;
     const ig_op *op = r->op->op;
     const ig_attend_attr *a = &op->u.attend;
@@ -39,32 +50,34 @@ static void prepare_rows(attend_run *r, const ig_batch_seq *seq, uint32_t from, 
         if (op->in[1].value == 0)
             continue;
         uint32_t at = seq->n_past + row - seq->row;
-        uint32_t page = r->s->batch->pages[seq->table[r->state->group] + at / IG_PAGE_TOKENS];
-        m->device->attn->write(r->state, r->s->pool->options.k_dtype, r->s->pool->options.v_dtype,
-                               r->pages_base + page * r->page_stride, at % IG_PAGE_TOKENS, operand(r, 1, row, scratch),
-                               op->in[1].stride, operand(r, 2, row, scratch), op->in[2].stride);
+        m->device->attn->write(r->state, r->k_dtype, r->v_dtype,
+                               r->pages_base + pages[at / IG_PAGE_TOKENS] * r->page_stride, at % IG_PAGE_TOKENS,
+                               operand(r, 1, row, scratch), op->in[1].stride, operand(r, 2, row, scratch),
+                               op->in[2].stride);
     }
 }
 
 static void prepare(attend_run *r) {
     uint64_t n = r->s->n_rows[IG_ROWS_TOKENS], threads = r->s->n_threads;
     uint32_t from = (uint32_t)(n * r->thread / threads), to = (uint32_t)(n * (r->thread + 1) / threads);
+    uint32_t before = 0;
     for (uint32_t i = 0; i < r->s->batch->n_seqs; i++) {
         const ig_batch_seq *seq = &r->s->batch->seqs[i];
         uint32_t lo = IG_MAX(from, seq->row), hi = IG_MIN(to, seq->row + seq->n_rows);
         if (lo < hi)
-            prepare_rows(r, seq, lo, hi);
+            prepare_rows(r, seq, table_of(r, seq, before), lo, hi);
+        before += step_pages(seq);
     }
 }
 
-static ig_attn_job job_of(const attend_run *r, const ig_batch_seq *seq) {
+static ig_attn_job job_of(const attend_run *r, const ig_batch_seq *seq, uint32_t before) {
     const cpu_module *m = r->s->module;
     const ig_op *op = r->op->op;
     const ig_attend_attr *a = &op->u.attend;
     ig_attn_job job = {.attend = a,
-                       .k_dtype = r->s->pool->options.k_dtype,
-                       .v_dtype = r->s->pool->options.v_dtype,
-                       .pages = r->s->batch->pages + seq->table[r->state->group],
+                       .k_dtype = r->k_dtype,
+                       .v_dtype = r->v_dtype,
+                       .pages = table_of(r, seq, before),
                        .base = r->pages_base,
                        .page_stride = r->page_stride,
                        .n_past = seq->n_past,
@@ -89,17 +102,18 @@ static ig_attn_job job_of(const attend_run *r, const ig_batch_seq *seq) {
 static bool run_units(attend_run *r) {
     const cpu_module *m = r->s->module;
     uint8_t *local = m->local[r->thread], *scratch = m->shared;
-    uint32_t base = 0;
+    uint32_t base = 0, before = 0;
     bool split = false;
     cpu_loop(r->s);
     uint32_t unit = cpu_take(r->s);
     for (uint32_t i = 0; i < r->s->batch->n_seqs; i++) {
-        ig_attn_job job = job_of(r, &r->s->batch->seqs[i]);
+        ig_attn_job job = job_of(r, &r->s->batch->seqs[i], before);
         size_t bytes = 0;
         uint32_t n = m->device->attn->units(&job, &bytes);
         for (; unit < base + n; unit = cpu_take(r->s))
             m->device->attn->run(&job, unit - base, scratch, local);
         base += n;
+        before += step_pages(&r->s->batch->seqs[i]);
         scratch += ig_round_up(bytes, IG_CACHE_LINE);
         split = split || bytes > 0;
     }
@@ -109,27 +123,37 @@ static bool run_units(attend_run *r) {
 static void merge_heads(attend_run *r) {
     const cpu_module *m = r->s->module;
     uint8_t *scratch = m->shared;
-    uint32_t turn = 0;
+    uint32_t turn = 0, before = 0;
     for (uint32_t i = 0; i < r->s->batch->n_seqs; i++) {
-        ig_attn_job job = job_of(r, &r->s->batch->seqs[i]);
+        ig_attn_job job = job_of(r, &r->s->batch->seqs[i], before);
         size_t bytes = 0;
         m->device->attn->units(&job, &bytes);
         for (uint32_t h = 0; bytes && h < job.attend->n_kv_heads; h++, turn++) {
             if (turn % r->s->n_threads == r->thread)
                 m->device->attn->merge(&job, h, scratch);
         }
+        before += step_pages(&r->s->batch->seqs[i]);
         scratch += ig_round_up(bytes, IG_CACHE_LINE);
     }
 }
 
 void cpu_run_attend(cpu_step *s, const cpu_op *op, uint32_t thread) {
-    ig_state_id id = op->op->u.attend.state;
-    attend_run r = {.s = s,
-                    .op = op,
-                    .thread = thread,
-                    .state = &cpu_program(s->module)->states[id],
-                    .pages_base = s->pool->state_base[id],
-                    .page_stride = s->pool->state_stride[id]};
+    const cpu_module *m = s->module;
+    const ig_attend_attr *a = &op->op->u.attend;
+    ig_state own = {.kind = IG_STATE_PAGES, .n_kv_heads = a->n_kv_heads, .k_cols = a->k_cols, .v_cols = a->v_cols};
+    attend_run r = {.s = s, .op = op, .thread = thread, .cached = a->state != 0};
+    if (r.cached) {
+        r.state = &cpu_program(m)->states[a->state];
+        r.k_dtype = s->pool->options.k_dtype;
+        r.v_dtype = s->pool->options.v_dtype;
+        r.pages_base = s->pool->state_base[a->state];
+        r.page_stride = s->pool->state_stride[a->state];
+    } else {
+        r.state = &own;
+        r.k_dtype = r.v_dtype = IG_DTYPE_F32;
+        r.pages_base = m->step_pages;
+        r.page_stride = m->device->attn->page_bytes(&own, IG_DTYPE_F32, IG_DTYPE_F32);
+    }
     prepare(&r);
     cpu_barrier(s, thread);
     if (run_units(&r)) {

@@ -14,6 +14,7 @@ typedef struct isa_row {
 static const isa_row ISAS[] = {
 #if defined(__x86_64__)
     {"avx512", &ig_matmul_avx512, &ig_rows_avx512, &ig_attn_avx512, &ig_probe_avx512},
+    {"avx2", &ig_matmul_avx2, &ig_rows_avx2, &ig_attn_avx2, &ig_probe_avx2},
 #elif defined(__aarch64__)
     {"neon", &ig_matmul_neon, &ig_rows_neon, &ig_attn_neon, &ig_probe_neon},
 #endif

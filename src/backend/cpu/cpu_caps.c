@@ -13,6 +13,10 @@ static bool decodable(const ig_program *p, ig_weight_id id) {
     return id == 0 || ig_dtype_info(p->weights[id].dtype)->decode != NULL;
 }
 
+static bool contiguous(ig_ref r) {
+    return r.heads == 1 || r.stride == r.cols;
+}
+
 static bool accepts_parts(const ig_program *p, const ig_op *op) {
     for (uint32_t i = 0; i < op->u.linear.n_parts; i++) {
         const ig_linear_part *part = &op->u.linear.parts[i];
@@ -23,12 +27,12 @@ static bool accepts_parts(const ig_program *p, const ig_op *op) {
 }
 
 static bool accepts_linear(const ig_program *p, const ig_op *op) {
-    return op->u.linear.n_heads <= 1 && op->in[0].heads == 1 && op->out[0].heads == 1 && accepts_parts(p, op);
+    return op->u.linear.n_heads <= 1 && contiguous(op->in[0]) && contiguous(op->out[0]) && accepts_parts(p, op);
 }
 
 static bool accepts_experts(const ig_program *p, const ig_op *op) {
     const ig_linear_attr *a = &op->u.linear;
-    if (op->out[0].heads != 1 || !accepts_parts(p, op) || p->weights[a->parts[0].weight].stack > IG_EXPERTS_MAX)
+    if (!contiguous(op->out[0]) || !accepts_parts(p, op) || p->weights[a->parts[0].weight].stack > IG_EXPERTS_MAX)
         return false;
     for (uint32_t i = 1; i < a->n_parts; i++) {
         if (ig_matmul_find(&ig_matmul_scalar, p->weights[a->parts[i].weight].dtype)->act !=
@@ -39,12 +43,12 @@ static bool accepts_experts(const ig_program *p, const ig_op *op) {
 }
 
 static bool accepts_route(const ig_program *p, const ig_op *op) {
-    return decodable(p, op->w[0]) && decodable(p, op->w[1]) && decodable(p, op->w[2]) && op->in[0].heads == 1 &&
+    return decodable(p, op->w[0]) && decodable(p, op->w[1]) && decodable(p, op->w[2]) && contiguous(op->in[0]) &&
            op->u.route.n_experts <= IG_EXPERTS_MAX;
 }
 
 static bool accepts_attend(const ig_program *p, const ig_op *op) {
-    return op->u.attend.state != 0 && decodable(p, op->w[0]);
+    return decodable(p, op->w[0]);
 }
 
 static bool accepts_weights(const ig_program *p, const ig_op *op) {
@@ -107,10 +111,6 @@ static bool absorbs_pre(const ig_program *p, const ig_op *outer, const ig_op *in
     if (outer->kind == IG_OP_ATTEND)
         return inner->kind == IG_OP_NORM || inner->kind == IG_OP_ROPE || inner->kind == IG_OP_MAP;
     return false;
-}
-
-static bool contiguous(ig_ref r) {
-    return r.heads == 1 || r.stride == r.cols;
 }
 
 static bool whole(const ig_program *p, ig_ref r) {

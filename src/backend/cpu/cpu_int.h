@@ -85,7 +85,9 @@ struct cpu_module {
     uint32_t pack_rows; /* rows per unit when activations are packed together: a multiple of every packer's group */
     float *attend_q;    /* [tokens_max][widest q]: q after norm and rope */
     size_t attend_q_floats;
-    uint64_t attend_scratch_bytes; /* of one sequence */
+    uint8_t *step_pages;  /* keys and values of attends without a cache: pages for the rows of one step */
+    size_t step_pages_bytes;
+    uint32_t *step_table; /* 0, 1, 2 …: their page table */
     int32_t *expert_ids;           /* routing lists, see cpu_moe.c */
     cpu_rope_table *ropes;
     uint32_t n_ropes;

@@ -209,7 +209,7 @@ static ig_status compile_ops(cpu_module *m, ig_err *err) {
 /* ---- scratch ----------------------------------------------------------------------------------------------------- */
 
 typedef struct scratch_need {
-    size_t row_floats, acts_own[IG_ACT_FORM_COUNT], acts[IG_ACT_FORM_COUNT], attend, q_floats;
+    size_t row_floats, acts_own[IG_ACT_FORM_COUNT], acts[IG_ACT_FORM_COUNT], attend, q_floats, page;
 } scratch_need;
 
 static size_t attend_scratch(const cpu_module *m, const ig_op *op) {
@@ -244,7 +244,11 @@ static void need_of(const cpu_module *m, const cpu_op *op, scratch_need *need) {
     }
     need->row_floats = IG_MAX(need->row_floats, op->chain_floats + copy + 64);
     if (op->op->kind == IG_OP_ATTEND) {
+        const ig_attend_attr *a = &op->op->u.attend;
+        ig_state own = {.kind = IG_STATE_PAGES, .n_kv_heads = a->n_kv_heads, .k_cols = a->k_cols, .v_cols = a->v_cols};
         need->attend = IG_MAX(need->attend, attend_scratch(m, op->op));
+        if (a->state == 0)
+            need->page = IG_MAX(need->page, m->device->attn->page_bytes(&own, IG_DTYPE_F32, IG_DTYPE_F32));
         if (op->qkv_slot[0] >= 0)
             need->q_floats = IG_MAX(need->q_floats, (size_t)ig_ref_width(op->op->in[0]) * limits->tokens_max);
     }
@@ -279,7 +283,13 @@ static ig_status reserve_scratch(cpu_module *m, ig_err *err) {
     m->attend_q = ig_pages_alloc(IG_MAX(need.q_floats * 4, (size_t)4096));
     m->positions = ig_alloc(m->plan->limits.tokens_max, sizeof *m->positions);
     m->expert_ids = lists ? ig_alloc(lists, 1) : NULL;
-    bool ok = m->arena && m->shared && m->attend_q && m->positions && (m->expert_ids || !lists);
+    uint32_t n_pages = m->plan->limits.tokens_max / IG_PAGE_TOKENS + m->plan->limits.seqs_max + 1;
+    m->step_pages_bytes = need.page * n_pages;
+    m->step_pages = need.page ? ig_pages_alloc(m->step_pages_bytes) : NULL;
+    m->step_table = ig_alloc(n_pages, sizeof *m->step_table);
+    for (uint32_t i = 0; m->step_table && i < n_pages; i++)
+        m->step_table[i] = i;
+    bool ok = m->step_table && (m->step_pages || !need.page) && m->arena && m->shared && m->attend_q && m->positions && (m->expert_ids || !lists);
     for (uint32_t t = 0; ok && t < m->device->n_threads; t++)
         ok = (m->local[t] = ig_pages_alloc(m->local_bytes)) != NULL;
     if (!ok)
@@ -334,6 +344,8 @@ void cpu_unload(void *module) {
     ig_pages_free(m->arena, m->arena_bytes);
     ig_pages_free(m->shared, m->shared_bytes);
     ig_pages_free(m->attend_q, IG_MAX(m->attend_q_floats * 4, (size_t)4096));
+    ig_pages_free(m->step_pages, m->step_pages_bytes);
+    ig_free(m->step_table);
     ig_free(m->expert_ids);
     ig_free(m->positions);
     ig_free(m->ropes);

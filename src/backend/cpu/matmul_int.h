@@ -1,29 +1,30 @@
 /* matmul_int.h: what the matmul files share: bytes of a packed tile per dtype, bytes of packed activations, packing of
  * weights (one portable version for every ISA), and the names that tie a kernel row together.
  *
- * A packed matrix is a run of tiles of 16 rows. A tile holds the quants of all its blocks ("lines" of 64 bytes: 4 bytes of
- * each of the 16 rows), padded to 64 bytes, then the scales of all its blocks, padded to 64 bytes. Two streams, so that
- * every line is aligned whatever the block's size is. Bytes per block of 16 rows:
+ * A packed matrix is a sequence of tiles of 16 rows. A tile is read from front to back: a run of blocks has first all
+ * quants ("lines" of 64 bytes: 4 bytes of each of the 16 rows), then all scales. Runs of 8 blocks keep every line of the
+ * 32-input types aligned; the last run of a tile may be shorter. A tile is padded to 64 bytes. Bytes per block of 16 rows:
  *
- *   dtype    inputs quants scales  bytes/weight   (file)    what differs from the file
- *   F32         1      64      0   4              4
- *   F16         1      32      0   2              2
- *   BF16        2      64      0   2              2          pairs of inputs in one word
- *   Q8_0       32     512     32   1.0625         1.0625     quants + 128
- *   Q4_0       32     256     32   0.5625         0.5625
- *   IQ4_NL     32     256     32   0.5625         0.5625
- *   Q4_1       32     256     64   0.625          0.625      d of 16 rows, m of 16 rows
- *   Q5_0       32     320     32   0.6875         0.6875     fifth bits: bit p of byte i is input 4p + i
- *   Q5_1       32     320     64   0.75           0.75
- *   MXFP4      32     256     16   0.53125        0.53125
- *   Q2_K      256    1024    320   0.328125       0.328125   scales (low nibble) and mins (high nibble) as in the file
- *   Q3_K      256    1536    288   0.4453         0.4297     scales as int8
- *   Q4_K      256    2048    320   0.5781         0.5625     scales as bytes, mins as bytes in pairs
- *   Q5_K      256    2560    320   0.7031         0.6875     the same
- *   Q6_K      256    3072    288   0.8203         0.8203
- *   IQ4_XS    256    2048    160   0.5391         0.53125    scales as int8
+ *   dtype    inputs  run  quants scales  bytes/weight  (file)    what differs from the file
+ *   F32         1     1     64      0    4             4
+ *   F16         1     1     32      0    2             2
+ *   BF16        2     1     64      0    2             2         pairs of inputs in one word
+ *   Q8_0       32     8    512     32    1.0625        1.0625    quants + 128
+ *   Q4_0       32     8    256     32    0.5625        0.5625
+ *   IQ4_NL     32     8    256     32    0.5625        0.5625
+ *   Q4_1       32     8    256     64    0.625         0.625     d of 16 rows, m of 16 rows
+ *   Q5_0       32     8    320     32    0.6875        0.6875    fifth bits: bit p of byte i is input 4p + i
+ *   Q5_1       32     8    320     64    0.75          0.75
+ *   MXFP4      32     8    256     16    0.53125       0.53125
+ *   Q2_K      256     1   1024    320    0.328125      0.328125  scales (low nibble) and mins (high nibble) as in the file
+ *   Q3_K      256     1   1536    320    0.453125      0.4297    scales as int8, 32 bytes unused
+ *   Q4_K      256     1   2048    320    0.578125      0.5625    scales as bytes, mins as bytes in pairs
+ *   Q5_K      256     1   2560    320    0.703125      0.6875    the same
+ *   Q6_K      256     1   3072    320    0.828125      0.8203    32 bytes unused
+ *   IQ4_XS    256     1   2048    192    0.546875      0.53125   scales as int8, 32 bytes unused
  *
- * Words keep the file's order: line w holds bytes 4w..4w+3 of the block's quants, so packing is a transposition of words. */
+ * Words keep the file's order: line w holds bytes 4w..4w+3 of the block's quants, so packing is a transposition of words.
+ * Quants and scales in two separate streams per tile made decoding a third slower: what is not prefetched stalls. */
 #ifndef IG_BACKEND_CPU_MATMUL_INT_H
 #define IG_BACKEND_CPU_MATMUL_INT_H
 
@@ -33,13 +34,13 @@
 
 typedef struct ig_tile_form {
     uint16_t inputs; /* of one block; 0 = not supported */
+    uint16_t run;    /* blocks whose quants lie together */
     uint16_t quant_bytes, scale_bytes;
 } ig_tile_form;
 
 /* Row of the table above; .inputs is 0 when there is none. */
 ig_tile_form ig_tile_form_of(ig_dtype dtype);
-/* Bytes of the quant part and of a whole tile for `cols` inputs. */
-size_t ig_tile_quant_bytes(ig_dtype dtype, uint32_t cols);
+/* Bytes of a tile for `cols` inputs. */
 size_t ig_tile_bytes(ig_dtype dtype, uint32_t cols);
 
 /* packed_bytes and pack of a kernel row, per dtype: ig_packed_bytes_q4_k, ig_pack_q4_k. */

@@ -5,26 +5,23 @@
 #include <string.h>
 
 static const ig_tile_form FORMS[IG_DTYPE_COUNT] = {
-    [IG_DTYPE_F32] = {1, 64, 0},       [IG_DTYPE_F16] = {1, 32, 0},       [IG_DTYPE_BF16] = {2, 64, 0},
-    [IG_DTYPE_Q8_0] = {32, 512, 32},   [IG_DTYPE_Q4_0] = {32, 256, 32},   [IG_DTYPE_Q4_1] = {32, 256, 64},
-    [IG_DTYPE_Q5_0] = {32, 320, 32},   [IG_DTYPE_Q5_1] = {32, 320, 64},   [IG_DTYPE_IQ4_NL] = {32, 256, 32},
-    [IG_DTYPE_MXFP4] = {32, 256, 16},  [IG_DTYPE_Q2_K] = {256, 1024, 320}, [IG_DTYPE_Q3_K] = {256, 1536, 288},
-    [IG_DTYPE_Q4_K] = {256, 2048, 320}, [IG_DTYPE_Q5_K] = {256, 2560, 320}, [IG_DTYPE_Q6_K] = {256, 3072, 288},
-    [IG_DTYPE_IQ4_XS] = {256, 2048, 160},
+    [IG_DTYPE_F32] = {1, 1, 64, 0},         [IG_DTYPE_F16] = {1, 1, 32, 0},
+    [IG_DTYPE_BF16] = {2, 1, 64, 0},        [IG_DTYPE_Q8_0] = {32, 8, 512, 32},
+    [IG_DTYPE_Q4_0] = {32, 8, 256, 32},     [IG_DTYPE_Q4_1] = {32, 8, 256, 64},
+    [IG_DTYPE_Q5_0] = {32, 8, 320, 32},     [IG_DTYPE_Q5_1] = {32, 8, 320, 64},
+    [IG_DTYPE_IQ4_NL] = {32, 8, 256, 32},   [IG_DTYPE_MXFP4] = {32, 8, 256, 16},
+    [IG_DTYPE_Q2_K] = {256, 1, 1024, 320},  [IG_DTYPE_Q3_K] = {256, 1, 1536, 320},
+    [IG_DTYPE_Q4_K] = {256, 1, 2048, 320},  [IG_DTYPE_Q5_K] = {256, 1, 2560, 320},
+    [IG_DTYPE_Q6_K] = {256, 1, 3072, 320},  [IG_DTYPE_IQ4_XS] = {256, 1, 2048, 192},
 };
 
 ig_tile_form ig_tile_form_of(ig_dtype dtype) {
     return FORMS[dtype];
 }
 
-size_t ig_tile_quant_bytes(ig_dtype dtype, uint32_t cols) {
-    const ig_tile_form f = FORMS[dtype];
-    return ig_round_up(ig_div_up(cols, f.inputs) * f.quant_bytes, IG_LINE);
-}
-
 size_t ig_tile_bytes(ig_dtype dtype, uint32_t cols) {
     const ig_tile_form f = FORMS[dtype];
-    return ig_tile_quant_bytes(dtype, cols) + ig_round_up(ig_div_up(cols, f.inputs) * f.scale_bytes, IG_LINE);
+    return ig_round_up(ig_div_up(cols, f.inputs) * (size_t)(f.quant_bytes + f.scale_bytes), IG_LINE);
 }
 
 /* Words [0, n) of src to lines q[0..n) at lane `row`. */
@@ -187,20 +184,24 @@ IG_INLINE void pack_tiles(ig_dtype dtype, block_fn block, const void *src, uint3
                           uint32_t tile1, void *dst) {
     const ig_tile_form f = FORMS[dtype];
     const size_t stride = row_bytes(dtype, cols), tile_bytes = ig_tile_bytes(dtype, cols);
-    const size_t quant_bytes = ig_tile_quant_bytes(dtype, cols);
     const ig_dtype_row *info = ig_dtype_info(dtype);
     const size_t block_bytes = (size_t)f.inputs / info->block_elems * info->block_bytes, n = cols / f.inputs;
     for (uint32_t t = tile0; t < tile1; t++) {
-        uint8_t *q = (uint8_t *)dst + t * tile_bytes, *s = q + quant_bytes;
-        memset(q, 0, tile_bytes);
+        uint8_t *run = (uint8_t *)dst + t * tile_bytes;
+        memset(run, 0, tile_bytes);
         const uint32_t row0 = t * IG_TILE_ROWS, n_rows = IG_MIN(IG_TILE_ROWS, rows - row0);
-        for (size_t b = 0; b < n; b++)
-            for (uint32_t r = 0; r < n_rows; r++)
-                block(q + b * f.quant_bytes, s + b * f.scale_bytes, r,
-                      (const uint8_t *)src + (row0 + r) * stride + b * block_bytes);
+        for (size_t b0 = 0; b0 < n; b0 += f.run) {
+            const size_t in_run = IG_MIN((size_t)f.run, n - b0);
+            uint8_t *const scales = run + in_run * f.quant_bytes;
+            for (size_t b = 0; b < in_run; b++)
+                for (uint32_t r = 0; r < n_rows; r++)
+                    block(run + b * f.quant_bytes, scales + b * f.scale_bytes, r,
+                          (const uint8_t *)src + (row0 + r) * stride + (b0 + b) * block_bytes);
+            run = scales + in_run * f.scale_bytes;
+        }
         if (cols % f.inputs != 0)
             for (uint32_t r = 0; r < n_rows; r++)
-                memcpy(q + n * f.quant_bytes + 4 * r, (const uint8_t *)src + (row0 + r) * stride + n * block_bytes, 2);
+                memcpy(run + 4 * r, (const uint8_t *)src + (row0 + r) * stride + n * block_bytes, 2);
     }
 }
 

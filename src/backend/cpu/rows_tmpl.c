@@ -11,9 +11,7 @@
 #include <assert.h>
 #include <math.h>
 
-/* ---- walking views
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- walking views --------------------------------------------------------------------------- */
 
 /* Place of element i of a view, and how many elements follow without a gap. */
 static uint32_t run_at(const ig_ref *r, uint32_t i, uint32_t *column) {
@@ -36,9 +34,7 @@ IG_INLINE void store_some(float *p, vf v, uint32_t n) {
         vf_storen(p, v, n);
 }
 
-/* ---- norm
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- norm ------------------------------------------------------------------------------------ */
 
 /* Sum of (x - shift)^2, or of x when squares is false. */
 IG_INLINE float row_sum(const float *x, uint32_t n, float shift, bool squares) {
@@ -118,9 +114,7 @@ static void norm(const ig_row_args *a) {
     }
 }
 
-/* ---- rope
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- rope ------------------------------------------------------------------------------------ */
 
 /* x' = x cos - y sin, y' = x sin + y cos for VN pairs. */
 IG_INLINE void turn(vf x, vf y, vf c, vf s, vf *x2, vf *y2) {
@@ -176,8 +170,7 @@ static void rope(const ig_row_args *a) {
     }
 }
 
-/* ---- elementwise functions
- * --------------------------------------------------------------------------------------- */
+/* ---- elementwise functions ------------------------------------------------------------------- */
 
 /* Constants of a function: meaning depends on the function. */
 typedef struct params {
@@ -239,8 +232,7 @@ static inline vf fn_oai(vf x, IG_UNUSED const params *p) {
     return vf_mul(g, vf_sigmoid(vf_mul(vf_set(1.702f), g)));
 }
 
-/* ---- map, add, scale
- * --------------------------------------------------------------------------------------------- */
+/* ---- map, add, scale ------------------------------------------------------------------------- */
 
 /* Calls of `each` with a constant function are specialised by inlining. */
 IG_INLINE void map_each(const ig_row_args *a, unary f, const params *p) {
@@ -366,9 +358,7 @@ static void scale(float *y, const float *x, float factor, uint32_t n) {
     }
 }
 
-/* ---- glu
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- glu ------------------------------------------------------------------------------------- */
 
 /* What glu does around the activation. */
 typedef struct glu_frame {
@@ -479,9 +469,7 @@ static void glu(const ig_row_args *a) {
     assert(!"activation out of range");
 }
 
-/* ---- combine
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- combine --------------------------------------------------------------------------------- */
 
 /* out = sum_j w_j y_j, j ascending. */
 static void combine(const ig_row_args *a) {

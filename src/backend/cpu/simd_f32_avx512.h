@@ -14,7 +14,8 @@
 
 #define VN 16
 #define ATTN_TILE 12   /* queries x 32 keys held in registers: 24 of 32 */
-#define ATTN_COLUMNS 2 /* vectors of output columns held at once for each of them */
+#define ATTN_WEIGH_TILE 6 /* queries x ATTN_COLUMNS vectors of output columns */
+#define ATTN_COLUMNS 4
 #define IG_UNROLL _Pragma("GCC unroll 16")
 
 typedef __m512 vf;

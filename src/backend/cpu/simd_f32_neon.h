@@ -11,6 +11,7 @@
 
 #define VN 4
 #define ATTN_TILE 3 /* 24 of 32 registers */
+#define ATTN_WEIGH_TILE 3 /* queries x ATTN_COLUMNS vectors of output columns */
 #define ATTN_COLUMNS 8
 #define IG_UNROLL _Pragma("GCC unroll 16")
 

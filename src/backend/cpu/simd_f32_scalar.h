@@ -9,7 +9,8 @@
 
 #define VN 1
 #define ATTN_TILE 4
-#define ATTN_COLUMNS 32 /* loops over 32 lanes, which the compiler vectorises as it can */
+#define ATTN_WEIGH_TILE 4 /* queries x ATTN_COLUMNS vectors of output columns */
+#define ATTN_COLUMNS 32
 #define IG_UNROLL
 
 typedef float vf;

@@ -9,11 +9,16 @@
 #define CF(name) IG_CAT2(CODEC, name)
 #define KF(name) IG_CAT3(CODEC, name, IG_ISA)
 
+IG_INLINE vi KF(dot)(vi acc, vi w, vi x) {
+    return CF(bits8) ? vi_dot8(acc, w, x) : vi_dot(acc, w, x);
+}
+
 IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr) {
-    const uint8_t *qa = args->qa, *qb = args->qb, *sa = args->sa, *sb = args->sb;
+    enum { BLOCK = CF(quant_bytes) + CF(scale_bytes), LINES = (BLOCK / CF(groups) + IG_LINE - 1) / IG_LINE };
     const uint32_t ra = args->ra, rb = args->rb, nb = args->n_blocks;
-    const uint32_t turn = nb - IG_MIN(nb, (uint32_t)IG_AHEAD_BYTES / CF(quant_bytes));
-    size_t ahead = IG_AHEAD_BYTES;
+    const uint32_t turn = nb - IG_MIN(nb, (uint32_t)IG_AHEAD_BYTES / BLOCK);
+    const uint8_t *ta = args->ta, *tb = args->tb;
+    const uint8_t *ahead_a = ta + IG_AHEAD_BYTES, *ahead_b = tb + IG_AHEAD_BYTES;
     float sum[2 * IG_GROUP_MAX * IG_LANES] IG_ALIGNED(64);
 #define CLEAR(c)                                              \
     vf_store(sum + 2 * (c) * IG_LANES, vf_zero());            \
@@ -21,8 +26,12 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
     IG_COLUMNS(CLEAR)
 #undef CLEAR
     for (uint32_t b = 0; b < nb; b++) {
-        if (b == turn)
-            ahead = args->ahead_next;
+        if (b == turn) {
+            ahead_a += args->ahead_next;
+            ahead_b += args->ahead_next;
+        }
+        const uint8_t *const qa = ta + 4 * ra, *const qb = tb + 4 * rb;
+        const uint8_t *const sa = ta + CF(quant_bytes), *const sb = tb + CF(quant_bytes);
         const vf da = CF(scale)(sa, ra), db = CF(scale)(sb, rb);
 #define DECLARE(c) vf ta##c = vf_zero(), tb##c = vf_zero();
         IG_EACH6(DECLARE)
@@ -52,32 +61,42 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
 #undef MINS
         }
         for (int g = 0; g < CF(groups); g++) {
-            for (int i = g * (CF(quant_bytes) / CF(groups)); i < (g + 1) * (CF(quant_bytes) / CF(groups)); i += IG_LINE) {
-                ig_prefetch(qa + ahead + i);
-                ig_prefetch(qb + ahead + i);
-            }
             const uint8_t *const xg = x + g * (64 / CF(groups)) * 4 * nr;
 #define START(c)                                                                                         \
     vi ia##c = vi_zero(), ib##c;                                                                         \
-    if (CF(offset_shift) >= 0) {                                                                         \
-        const uint8_t *const xn = x + (IG_Q8K_NEGSUM + sub * (CF(words) / 4)) * 4 * nr + (c < nr ? c : 0) * 4; \
+    if (c < nr && CF(offset_shift) >= 0) {                                                                      \
+        const uint8_t *const xn = x + (IG_Q8K_NEGSUM + sub * (CF(words) / 4)) * 4 * nr + c * 4; \
         vi n = vi_bcast(xn);                                                                             \
         if (CF(words) == 8)                                                                              \
             n = vi_add(n, vi_bcast(xn + 4 * nr));                                                        \
         ia##c = CF(bits8) ? vi_init8(n) : vi_shl32(n, CF(offset_shift) & 31);                            \
     }                                                                                                    \
     ib##c = ia##c;
-#define DOT(c)                                                              \
-    {                                                                       \
-        const vi xc = vi_bcast(xw + c * 4);                                 \
-        ia##c = CF(bits8) ? vi_dot8(ia##c, wa, xc) : vi_dot(ia##c, wa, xc); \
-        ib##c = CF(bits8) ? vi_dot8(ib##c, wb, xc) : vi_dot(ib##c, wb, xc); \
+#define DOT(c)                                    \
+    {                                             \
+        const vi xc = vi_bcast(xw + c * 4);       \
+        ia##c = KF(dot)(ia##c, wa, xc);           \
+        ib##c = KF(dot)(ib##c, wb, xc);           \
+    }
+/* One column has too few chains for the latency of a dot product: half of its words go to spare accumulators. */
+#define DOT_SPARE                                 \
+    {                                             \
+        const vi xc = vi_bcast(xw);               \
+        ia1 = KF(dot)(ia1, wa, xc);               \
+        ib1 = KF(dot)(ib1, wb, xc);               \
     }
 #define WORD(s, w)                                                                   \
     {                                                                                \
         const vi wa = CF(operand)(qa, g, s, w), wb = CF(operand)(qb, g, s, w);       \
         const uint8_t *const xw = xg + ((s)*CF(words) + (w)) * 4 * nr;               \
-        IG_COLUMNS(DOT)                                                              \
+        if ((s)*CF(words) + (w) < LINES) {                                           \
+            IG_AHEAD(ahead_a + ((s)*CF(words) + (w)) * (int)IG_LINE);             \
+            IG_AHEAD(ahead_b + ((s)*CF(words) + (w)) * (int)IG_LINE);             \
+        }                                                                            \
+        if (nr == 1 && (w) >= CF(words) / 2)                                         \
+            DOT_SPARE                                                                \
+        else                                                                         \
+            IG_COLUMNS(DOT)                                                          \
     }
 #define SCALE(c)                                                             \
     {                                                                        \
@@ -95,6 +114,10 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
         } else {                                                                            \
             WORD(s, 0) WORD(s, 1) WORD(s, 2) WORD(s, 3)                                     \
         }                                                                                   \
+        if (nr == 1) {                                                                      \
+            ia0 = vi_add(ia0, ia1);                                                         \
+            ib0 = vi_add(ib0, ib1);                                                         \
+        }                                                                                   \
         const vf pa = vf_mul(da, CF(sub_scale)(sa, ra, sub)), pb = vf_mul(db, CF(sub_scale)(sb, rb, sub)); \
         const uint8_t *const xs = x + (IG_Q8K_SHIFT + sub * CF(words) / 8) * 4 * nr;        \
         IG_COLUMNS(SCALE)                                                                   \
@@ -103,8 +126,11 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
 #undef SUB
 #undef SCALE
 #undef WORD
+#undef DOT_SPARE
 #undef DOT
 #undef START
+            ahead_a += BLOCK / CF(groups);
+            ahead_b += BLOCK / CF(groups);
         }
 #define FOLD(c)                                                                                       \
     {                                                                                                 \
@@ -115,10 +141,8 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
     }
         IG_COLUMNS(FOLD)
 #undef FOLD
-        qa += CF(quant_bytes);
-        qb += CF(quant_bytes);
-        sa += CF(scale_bytes);
-        sb += CF(scale_bytes);
+        ta += BLOCK;
+        tb += BLOCK;
         x += IG_Q8K_DWORDS * 4 * nr;
     }
 #define STORE(c)                                                                   \

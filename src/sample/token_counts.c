@@ -1,9 +1,9 @@
-/* token_map.c: the map of token_map.h. */
-#include "sample/token_map.h"
+/* token_counts.c: the map of token_counts.h. */
+#include "sample/token_counts.h"
 
 #include <assert.h>
 
-int32_t *ig_token_map_at(ig_token_map *m, int32_t id) {
+int32_t *ig_token_counts_at(ig_token_counts *m, int32_t id) {
     if (m->slot[id] == 0) {
         assert(m->n < m->cap);
         m->id[m->n] = id;
@@ -13,7 +13,7 @@ int32_t *ig_token_map_at(ig_token_map *m, int32_t id) {
     return &m->value[m->slot[id] - 1];
 }
 
-void ig_token_map_remove(ig_token_map *m, int32_t id) {
+void ig_token_counts_remove(ig_token_counts *m, int32_t id) {
     uint32_t slot = m->slot[id];
     if (slot == 0)
         return;
@@ -24,7 +24,7 @@ void ig_token_map_remove(ig_token_map *m, int32_t id) {
     m->slot[id] = 0;
 }
 
-void ig_token_map_clear(ig_token_map *m) {
+void ig_token_counts_clear(ig_token_counts *m) {
     for (uint32_t i = 0; i < m->n; i++)
         m->slot[m->id[i]] = 0;
     m->n = 0;

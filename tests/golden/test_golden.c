@@ -1,0 +1,144 @@
+/* test_golden.c: every architecture on every backend against stored logits. Models are made from
+ * fixtures/models.txt; the logits of fixtures/logits.bin come from an independent program
+ * (make_goldens.py). INGOT_GOLDEN=all runs every model in every chunking; otherwise every model
+ * runs in one. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "golden_exec.h"
+#include "golden_model.h"
+#include "test.h"
+
+#define TOLERANCE_REF 1e-9
+#define TOLERANCE_CPU 1e-7
+#define COLUMNS_MAX 16384
+
+static golden_set set;
+static char path[256];
+
+static const golden_model *find(const char *name) {
+    for (uint32_t i = 0; i < set.n_models; i++) {
+        if (strcmp(set.models[i].name, name) == 0)
+            return &set.models[i];
+    }
+    return NULL;
+}
+
+/* Whole-sequence attention is not built on cpu: refused by name when the plan is made. */
+static const char *const CPU_LACKS[] = {"qwen3moe+noncausal"};
+
+static bool lacks(const ig_backend_fns *fns, const char *name) {
+    for (size_t i = 0; i < sizeof CPU_LACKS / sizeof *CPU_LACKS; i++) {
+        if (strcmp(fns->name, "cpu") == 0 && strcmp(name, CPU_LACKS[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+typedef struct expected {
+    uint32_t columns, n_rows, row[2];
+    float *values; /* [n_rows][columns] */
+} expected;
+
+static double error_of(const float *logits, const expected *e) {
+    double top = 0, bottom = 0;
+    for (uint32_t r = 0; r < e->n_rows; r++) {
+        for (uint32_t c = 0; c < e->columns; c++) {
+            const double want = (double)e->values[r * e->columns + c];
+            const double d = (double)logits[(size_t)e->row[r] * e->columns + c] - want;
+            top += d * d;
+            bottom += want * want;
+        }
+    }
+    return top / bottom;
+}
+
+static void check_model(const ig_backend_fns *fns, double tolerance, const golden_model *m,
+                        const expected *e, uint32_t chunk) {
+    ig_err err = {0};
+    golden_exec x;
+    float *logits = calloc((size_t)m->n_ids * e->columns, sizeof *logits);
+    ig_status status = golden_open(&x, fns, path, m->n_ids, &chunk, &err);
+    if (!status && x.plan->program->facts.n_vocab != e->columns)
+        TEST_FAIL("%s: %u logits, expected %u", m->name, x.plan->program->facts.n_vocab,
+                  e->columns);
+    else if (!status)
+        status = golden_logits(&x, m->ids, m->n_ids, chunk, logits, &err);
+    const double error = status ? 0 : error_of(logits, e);
+    if (lacks(fns, m->name) ? status != IG_EUNSUPPORTED : status != IG_OK)
+        TEST_FAIL("%s: %s %s", m->name, ig_status_name(status), err.message);
+    else if (!(error <= tolerance))
+        TEST_FAIL("%s in steps of %u: normalised squared error %.2g", m->name, chunk, error);
+    golden_close(&x);
+    free(logits);
+}
+
+static bool read_expected(FILE *in, char name[49], expected *e) {
+    name[48] = 0;
+    if (fread(name, 48, 1, in) != 1 || fread(&e->columns, 4, 1, in) != 1 ||
+        fread(&e->n_rows, 4, 1, in) != 1 || e->columns > COLUMNS_MAX || e->n_rows > 2)
+        return false;
+    for (uint32_t r = 0; r < e->n_rows; r++) {
+        if (fread(&e->row[r], 4, 1, in) != 1 ||
+            fread(e->values + r * e->columns, sizeof(float), e->columns, in) != e->columns)
+            return false;
+    }
+    return true;
+}
+
+static void check_every_model(const ig_backend_fns *fns, double tolerance) {
+    static float values[2 * COLUMNS_MAX];
+    const char *all = getenv("INGOT_GOLDEN");
+    FILE *in = fopen("tests/golden/fixtures/logits.bin", "rb");
+    REQUIRE(in);
+    char name[49];
+    expected e = {.values = values};
+    uint32_t n = 0;
+    for (; read_expected(in, name, &e); n++) {
+        const golden_model *m = find(name);
+        if (!m || !golden_write(m, path)) {
+            TEST_FAIL("%s has no model", name);
+            continue;
+        }
+        static const uint32_t chunks[] = {7, 0, 1, 31};
+        for (uint32_t c = 0; c < 4; c++) {
+            if (all || c == n % 2)
+                check_model(fns, tolerance, m, &e, chunks[c]);
+        }
+    }
+    fclose(in);
+    CHECK(n > 200);
+}
+
+TEST(every_model_on_ref) {
+    check_every_model(golden_backend("ref"), TOLERANCE_REF);
+}
+
+TEST(every_model_on_cpu) {
+    check_every_model(golden_backend("cpu"), TOLERANCE_CPU);
+}
+
+/* Every row of the table has a golden model. */
+TEST(every_name) {
+    const char *name;
+    for (size_t i = 0; (name = ig_arch_name(i)); i++) {
+        if (!find(name))
+            TEST_FAIL("%s has no golden model", name);
+    }
+}
+
+int main(int argc, char **argv) {
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, sizeof path, "%s/golden-%ld.gguf",
+             folder                          ? folder
+             : access("/dev/shm", W_OK) == 0 ? "/dev/shm"
+                                             : "/tmp",
+             (long)getpid());
+    if (!golden_read(&set, "tests/golden/fixtures/models.txt"))
+        return 1;
+    const int status = RUN(argc, argv, T(every_model_on_ref), T(every_model_on_cpu), T(every_name));
+    golden_free(&set);
+    remove(path);
+    return status;
+}
