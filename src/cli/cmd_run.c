@@ -3,14 +3,22 @@
 
 typedef struct run_output {
     bool json, failed;
+    ig_str prompt; /* repeated before the first text, when nothing can be wrong with it any more */
     ig_buf text;
 } run_output;
+
+static bool repeat_prompt(run_output *out) {
+    if (out->prompt.n && !cli_put_visible(out->prompt.p, out->prompt.n))
+        out->failed = true;
+    out->prompt.n = 0;
+    return !out->failed;
+}
 
 static bool on_text(void *user, const char *text, size_t size) {
     run_output *out = user;
     if (out->json)
         return ig_buf_add(&out->text, text, size, NULL) == IG_OK;
-    out->failed = !cli_put_visible(text, size);
+    out->failed = !repeat_prompt(out) || !cli_put_visible(text, size);
     return !out->failed;
 }
 
@@ -29,8 +37,10 @@ static bool read_prompt(const cli_options *o, ig_buf *text) {
     return cli_read_file(o->file ? o->file : "-", text);
 }
 
-static int end_of_run(const run_output *out, const cli_options *o, const ingot_model_facts *facts,
+static int end_of_run(run_output *out, const cli_options *o, const ingot_model_facts *facts,
                       const ingot_generate_result *r, ingot_status status, const ingot_error *error) {
+    if (!status && !repeat_prompt(out)) /* no text came */
+        out->failed = true;
     if (out->failed)
         return cli_fail("cannot write to standard output");
     if (status && status != INGOT_CANCELLED)
@@ -71,11 +81,9 @@ static int complete(const cli_options *o, ingot_model *model, const ig_buf *prom
     if (!status)
         status = ingot_session_open(&session, model, &error);
     if (!status) {
-        if (!o->no_display_prompt && !o->json)
-            out.failed = !cli_put_visible(text.p, text.n);
+        out.prompt = o->no_display_prompt || o->json ? (ig_str){0} : text;
         cli_interrupt_begin(session, false);
-        if (!out.failed)
-            status = ingot_generate(session, ids, n, &g, &result, &error);
+        status = ingot_generate(session, ids, n, &g, &result, &error);
         cli_interrupt_end();
     }
     int code = end_of_run(&out, o, &facts, &result, status, &error);

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdlib.h>
 
 static bool has_name(const opt_row *row, const char *name, size_t n) {
@@ -32,6 +33,8 @@ static bool store_number(const opt_row *row, const char *text, void *at) {
         if (!(row->type == OPT_U64 && strcmp(text, "-1") == 0))
             return false;
     }
+    if (row->type == OPT_F32 && (d > FLT_MAX || d < -FLT_MAX))
+        return false;
     if (row->type != OPT_F32 && row->type != OPT_F64 && text[strspn(text, "+-0123456789")] != '\0')
         return false;
     uint32_t u32 = (uint32_t)(d < 0 ? 0 : d);
@@ -82,7 +85,7 @@ static bool store(const cli_command *cmd, const opt_row *row, const char *name, 
     }
     if (store_number(row, value, at))
         return true;
-    cli_fail("%s takes %s, not \"%s\"; see ingot %s --help", name, row->arg, value, cmd->name);
+    cli_fail("%.*s takes %s, not \"%s\"; see ingot %s --help", (int)strcspn(name, "="), name, row->arg, value, cmd->name);
     return false;
 }
 
