@@ -62,10 +62,12 @@ typedef struct bench {
     uint32_t layers, units, epoch;
     void *scratch;
     uint8_t *local; /* [threads][IG_ATTN_LOCAL_BYTES] */
-    double best;    /* seconds of the quickest layer; thread 0 */
+    double best;    /* seconds of the quickest layer */
 } bench;
 
-/* A single thread is timed by its own CPU time: other users of the machine count less. */
+/* A single thread is timed by its own CPU time, layer by layer: other users of the machine count
+ * less. Several threads are timed by the clock, run by run: one of them may come late to a layer.
+ */
 static uint64_t ticks(uint32_t n_threads) {
     return n_threads == 1 ? ig_thread_cpu_ns() : ig_clock_ns();
 }
@@ -82,7 +84,7 @@ static void step_run(void *user, uint32_t thread, uint32_t n_threads) {
         for (uint32_t h = thread; h < job.attend->n_kv_heads; h += n_threads)
             b->attn->merge(&job, h, b->scratch);
         ig_team_barrier(b->team, thread);
-        if (thread == 0)
+        if (n_threads == 1)
             b->best = fmin(b->best, (double)(ticks(n_threads) - start) * 1e-9);
     }
 }
@@ -94,7 +96,7 @@ typedef struct roof {
     const uint8_t *memory;
     size_t bytes;
     uint64_t sum[IG_THREADS_MAX];
-    double best; /* seconds of the quickest piece; thread 0 */
+    double best; /* seconds of the quickest piece */
 } roof;
 
 #define PIECES 32u /* of the memory that is read: short enough to run undisturbed now and then */
@@ -111,7 +113,7 @@ static void read_run(void *user, uint32_t thread, uint32_t n_threads) {
             for (size_t k = 0; k < 8; k++)
                 s[k] += p[i + k];
         ig_team_barrier(r->team, thread);
-        if (thread == 0)
+        if (n_threads == 1)
             r->best = fmin(r->best, (double)(ticks(n_threads) - start) * 1e-9);
     }
     r->sum[thread] = s[0] + s[1] + s[2] + s[3] + s[4] + s[5] + s[6] + s[7];
@@ -158,6 +160,12 @@ static float *noise(size_t n) {
         p[i] = (float)(seed >> 8) / 8388608.0f - 1.0f;
     }
     return p;
+}
+
+static double run_seconds(ig_team *team, ig_team_fn fn, void *user) {
+    const uint64_t start = ticks(ig_team_size(team));
+    ig_team_run(team, fn, user);
+    return (double)(ticks(ig_team_size(team)) - start) * 1e-9;
 }
 
 static double pairs_of(const bench_case *c) {
@@ -216,11 +224,9 @@ static void run_case(const bench_case *c, ig_team *team, const ig_attn_set *attn
     b.best = r->best = 1e9;
     for (uint32_t i = 0; i < ROUNDS; i++) {
         for (uint32_t k = 0; k < 3; k++, b.epoch += c->layers)
-            ig_team_run(team, step_run, &b);
-        ig_team_run(team, read_run, r);
-        const uint64_t start = ticks(ig_team_size(team));
-        ig_team_run(team, fma_run, r);
-        fma_seconds = fmin(fma_seconds, (double)(ticks(ig_team_size(team)) - start) * 1e-9);
+            b.best = fmin(b.best, run_seconds(team, step_run, &b) / c->layers);
+        r->best = fmin(r->best, run_seconds(team, read_run, r) / PIECES);
+        fma_seconds = fmin(fma_seconds, run_seconds(team, fma_run, r));
     }
     const double seconds = b.best;
     const double read_rate = (double)(r->bytes / PIECES) / r->best * 1e-9;

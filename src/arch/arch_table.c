@@ -151,7 +151,10 @@ const ig_arch_row ig_arch_rows[] = {
      .ignored_keys = IGNORED_LLAMA},
     {.names = {"qwen"}, .set = ITEMS(ROPE(NEOX), TIE(OWN), SET(F_F, EXPR(X_DIV, F_FF, 0, 2)))},
     {.names = {"qwen2"}, .set = ITEMS(ROPE(NEOX))},
-    {.names = {"qwen2vl"}, .set = ITEMS(ROPE(MROPE)), .ignored_keys = NAMES("n_deepstack_layers")},
+    /* The peer reads no eps for it, so files without the key exist; the reference uses 1e-6. */
+    {.names = {"qwen2vl"},
+     .set = ITEMS(ROPE(MROPE), SET(F_EPS, KEY0("attention.layer_norm_rms_epsilon"), C(1e-6))),
+     .ignored_keys = NAMES("n_deepstack_layers")},
     {.names = {"qwen3"}, .set = ITEMS(ROPE(NEOX), QK(HEAD))},
     {.names = {"qwen3vl"},
      .set = ITEMS(ROPE(IMROPE), QK(HEAD)),

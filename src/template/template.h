@@ -10,25 +10,24 @@
 
 typedef struct ig_template ig_template;
 
-/* Compiles; errors carry line and column and what was found. Source at most IG_TEMPLATE_BYTES_MAX.
- */
+/* Compiles; errors carry line and column and what was found. Source at most
+ * IG_TEMPLATE_BYTES_MAX. Beyond HF transformers there is the filter from_json. */
 IG_MUST_USE ig_status ig_template_create(ig_template **out, ig_str source, ig_err *err);
 void ig_template_destroy(ig_template **tmpl);
 
 typedef struct ig_template_input {
-    const ig_json *messages;  /* array of objects with role, content … */
-    const ig_json *tools;     /* array or NULL (undefined in the template) */
-    const ig_json *documents; /* array or NULL */
-    const ig_json *extra;     /* object with further variables (enable_thinking, …) or NULL */
-    ig_str bos_token, eos_token;
+    const ig_json *messages; /* array of objects with role, content … */
+    const ig_json *tools;    /* array; NULL is none in the template, as HF transformers passes it */
+    const ig_json *documents;    /* the same */
+    const ig_json *extra;        /* object with further variables (enable_thinking, …) or NULL */
+    ig_str bos_token, eos_token; /* undefined in the template when p is NULL */
     bool add_generation_prompt;
-    int64_t
-        now_s; /* local wall time as seconds since 1970 for strftime_now; 0 = the system's clock */
+    int64_t now_s; /* for strftime_now: local wall time as seconds since 1970; 0 = the clock */
 } ig_template_input;
 
 /* Appends the rendered bytes to out. A raise_exception in the template gives IG_EARGUMENT with
  * exactly its message and sets *raised; other run-time errors carry line and column. Bounded by
- * IG_TEMPLATE_STEPS_MAX, _DEPTH_MAX, _OUTPUT_MAX. */
+ * IG_TEMPLATE_STEPS_MAX, _STACK_MAX, _MEMORY_MAX, _OUTPUT_MAX. */
 IG_MUST_USE ig_status ig_template_render(const ig_template *tmpl, const ig_template_input *input,
                                          ig_buf *out, bool *raised, ig_err *err);
 

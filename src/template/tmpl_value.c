@@ -238,7 +238,7 @@ static ig_status find_entry(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value
 
 ig_status tmpl_dict_find(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value *key,
                          tmpl_value **out) {
-    uint64_t hash;
+    uint64_t hash = 0;
     tmpl_entry *e;
     IG_TRY(hash_value(c, key, &hash));
     IG_TRY(find_entry(c, dict, key, hash, &e));
@@ -272,7 +272,7 @@ static ig_status grow_dict(tmpl_ctx *c, tmpl_dict *dict) {
 }
 
 ig_status tmpl_dict_set(tmpl_ctx *c, tmpl_dict *dict, const tmpl_value *key, const tmpl_value *v) {
-    uint64_t hash;
+    uint64_t hash = 0;
     tmpl_entry *e;
     IG_TRY(hash_value(c, key, &hash));
     IG_TRY(find_entry(c, dict, key, hash, &e));

@@ -11,6 +11,11 @@ IG_INLINE vi KF(dot)(vi acc, vi w, vi x) {
     return CF(bits8) ? vi_dot8(acc, w, x) : vi_dot(acc, w, x);
 }
 
+/* Start value of an integer accumulator: takes the offset of the quants out. */
+IG_INLINE vi KF(start)(vi negsum) {
+    return CF(bits8) ? vi_init8(negsum) : vi_shl32(negsum, CF(offset_shift) & 31);
+}
+
 IG_INLINE void KF(pair)(const ig_pair_args *g, const uint8_t *x, const int nr) {
     enum { BLOCK = CF(quant_bytes) + CF(scale_bytes), LINES = (BLOCK + IG_LINE - 1) / IG_LINE };
     const uint32_t ra = g->ra, rb = g->rb, nb = g->n_blocks;
@@ -114,7 +119,83 @@ IG_INLINE void KF(pair)(const ig_pair_args *g, const uint8_t *x, const int nr) {
 #undef STORE
 }
 
-IG_MATMUL_PAIRS(CODEC, IG_ACT_FORM_Q8, CF(dtype))
+/* Up to 8 blocks of one vector of rows as a panel. */
+static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row, ig_panel *p) {
+    const uint8_t *q = tile + b * (size_t)(CF(quant_bytes) + CF(scale_bytes));
+    const uint8_t *s = q + n * CF(quant_bytes);
+    q += 4 * row;
+    for (uint32_t i = 0; i < n; i++) {
+#define WORD(w) vi_store(p->words[8 * i + (w)], CF(operand)(q, w));
+        WORD(0) WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
+#undef WORD
+        vf_store(p->scale[i], CF(scale)(s, row));
+        if (CF(min))
+            vf_store(p->least[i], CF(least)(s, row));
+        q += CF(quant_bytes);
+        s += CF(scale_bytes);
+    }
+}
+
+/* The same arithmetic in the same order as the pair kernel. */
+IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x, float *sums_a,
+                         float *sums_b, const int nr) {
+#define X(c) vf fa##c = vf_zero(), fb##c = vf_zero();
+    IG_EACH6(X)
+#undef X
+#define X(c)                                   \
+    fa##c = vf_load(sums_a + c * IG_LANES);    \
+    fb##c = vf_load(sums_b + c * IG_LANES);
+    IG_COLUMNS(X)
+#undef X
+    for (uint32_t i = 0; i < n; i++) {
+        const uint8_t *const xn = x + IG_Q8_NEGSUM * 4 * nr, *const xs = x + IG_Q8_SCALE * 4 * nr;
+        const uint8_t *const xm = x + IG_Q8_XSUM * 4 * nr;
+#define X(c) vi ia##c = vi_zero(), ib##c = ia##c;
+        IG_EACH6(X)
+#undef X
+#define X(c) ia##c = ib##c = KF(start)(vi_bcast(xn + 4 * c));
+        if (CF(offset_shift) >= 0)
+            IG_COLUMNS(X)
+#undef X
+#define X(c)                                      \
+    const vi xc = vi_bcast(xw + 4 * c);           \
+    ia##c = KF(dot)(ia##c, qa, xc);               \
+    ib##c = KF(dot)(ib##c, qb, xc);
+#define WORD(w)                                                                            \
+    {                                                                                      \
+        const vi qa = vi_load(a->words[8 * i + (w)]), qb = vi_load(b->words[8 * i + (w)]); \
+        const uint8_t *const xw = x + (w) * 4 * nr;                                        \
+        IG_COLUMNS(X)                                                                      \
+    }
+        WORD(0) WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
+#undef WORD
+#undef X
+        const vf da = vf_load(a->scale[i]), db = vf_load(b->scale[i]);
+#define X(c)                                                    \
+    const vf s = vf_bcast(xs + 4 * c);                          \
+    fa##c = vf_fma(vi_to_f32(ia##c), vf_mul(da, s), fa##c);     \
+    fb##c = vf_fma(vi_to_f32(ib##c), vf_mul(db, s), fb##c);
+        IG_COLUMNS(X)
+#undef X
+        if (CF(min)) {
+            const vf ma = vf_load(a->least[i]), mb = vf_load(b->least[i]);
+#define X(c)                                \
+    const vf s = vf_bcast(xm + 4 * c);      \
+    fa##c = vf_fma(ma, s, fa##c);           \
+    fb##c = vf_fma(mb, s, fb##c);
+            IG_COLUMNS(X)
+#undef X
+        }
+        x += IG_Q8_DWORDS * 4 * nr;
+    }
+#define X(c)                                   \
+    vf_store(sums_a + c * IG_LANES, fa##c);    \
+    vf_store(sums_b + c * IG_LANES, fb##c);
+    IG_COLUMNS(X)
+#undef X
+}
+
+IG_MATMUL_INTEGER(CODEC, IG_ACT_FORM_Q8, CF(dtype), 8, CF(quant_bytes) + CF(scale_bytes), IG_Q8_DWORDS)
 
 #undef CF
 #undef KF

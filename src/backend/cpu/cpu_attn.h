@@ -8,7 +8,11 @@
  * Order of arithmetic: keys are visited in blocks of IG_ATTN_BLOCK tokens cut at absolute
  * positions; each block gives (max, sum, acc) and blocks are merged in ascending order, whoever
  * computed them. So the result of a query does not depend on how many queries are in the step, on
- * the chunking of the prompt, or on the number of threads. Tested bit for bit. */
+ * the chunking of the prompt, or on the number of threads. Tested bit for bit, for finite values: a
+ * NaN or infinity that a neighbour in the same tile sees may come through.
+ *
+ * Bytes of pages that no row of the step sees do not matter, whatever they are; page numbers behind
+ * the window are not looked at. */
 #ifndef IG_BACKEND_CPU_ATTN_H
 #define IG_BACKEND_CPU_ATTN_H
 
@@ -36,17 +40,19 @@ typedef struct ig_attn_job {
 typedef struct ig_attn_set {
     const char *isa;
     /* Bytes of a page of one state for these types (K then V, each 64-byte aligned); 0 when not
-     * supported. */
+     * supported: another type, or heads wider than 2048 columns. */
     size_t (*page_bytes)(const ig_state *state, ig_dtype k, ig_dtype v);
     /* Writes K and V of one token (all heads; k [Hk][Dk], v [Hk][Dv] with the given head strides in
      * floats) at `token` (0..31) of a page. Different tokens may be written by different threads at
-     * once (K of F16 and BF16 tokens share no 2-byte element). */
+     * once: they share no byte, in any type. F16 saturates at 65504. */
     void (*write)(const ig_state *state, ig_dtype k_dtype, ig_dtype v_dtype, uint8_t *page,
                   uint32_t token, const float *k, size_t k_head_stride, const float *v,
                   size_t v_head_stride);
     /* How many independent units the job has: tiles of queries x K/V heads x (for few queries)
      * groups of key blocks. It depends on the job only, never on threads. scratch bytes for partial
-     * results of all units go to *scratch_bytes. */
+     * results of all units go to *scratch_bytes: 0 for jobs of more than 8 rows, else they grow
+     * with n_rows and the visible keys, so a job at the limits tells what to reserve. Reads attend,
+     * n_past and n_rows. */
     uint32_t (*units)(const ig_attn_job *job, size_t *scratch_bytes);
     /* Computes one unit; `local` is this thread's scratch of IG_ATTN_LOCAL_BYTES, `scratch` is
      * shared by the job. */

@@ -55,7 +55,7 @@ IG_INLINE void KF(quad)(const ig_quad_args *args, const uint8_t *x, const int nr
 #undef STORE
 }
 
-IG_MATMUL_QUADS(CODEC, CF(form), CF(dtype))
+IG_MATMUL_FLOAT(CODEC, CF(form), CF(dtype))
 
 #undef CF
 #undef KF

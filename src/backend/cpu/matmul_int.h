@@ -91,12 +91,11 @@ size_t ig_act_group_bytes(ig_act_format form, uint32_t cols, uint32_t nr);
 #define IG_CAT2_(a, b) a##_##b
 #define IG_CAT2(a, b) IG_CAT2_(a, b)
 
-/* Width of a column group per ISA: the most columns whose accumulators stay in registers. */
+/* Width of a column group per ISA: the most columns whose accumulators, with two vectors of rows, stay in registers. */
 #define IG_GROUP_avx512 6
 #define IG_GROUP_avx2 2
-#define IG_GROUP_neon 6
+#define IG_GROUP_neon 4
 #define IG_GROUP_scalar 2
-#define IG_GROUP_MAX 6
 #define IG_FLOAT_GROUP_avx512 6
 #define IG_FLOAT_GROUP_avx2 6
 #define IG_FLOAT_GROUP_neon 6

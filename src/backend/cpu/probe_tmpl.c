@@ -32,8 +32,9 @@ static uint64_t stream_read(const uint8_t *p, size_t bytes) {
 /* Twelve independent chains hide the latency of a dot product on every core so far; they stay in registers. */
 static int64_t dot_round(uint32_t seed) {
     vi x = vi_set8((int)(seed & 63) + 1), y = vi_set8(3);
-    vi a0 = vi_zero(), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0, a8 = a0, a9 = a0, a10 = a0,
-       a11 = a0;
+    /* All begin differently: equal chains would be computed once. */
+    vi a0 = vi_set8(0), a1 = vi_set8(1), a2 = vi_set8(2), a3 = vi_set8(3), a4 = vi_set8(4), a5 = vi_set8(5),
+       a6 = vi_set8(6), a7 = vi_set8(7), a8 = vi_set8(8), a9 = vi_set8(9), a10 = vi_set8(10), a11 = vi_set8(11);
     for (uint32_t i = 0; i < DOT_STEPS; i++) {
         a0 = vi_dot(a0, x, y);
         a1 = vi_dot(a1, x, y);

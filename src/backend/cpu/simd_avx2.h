@@ -19,6 +19,9 @@ typedef __m256 vf;
 IG_INLINE vi vi_load(const void *p) {
     return _mm256_loadu_si256((const __m256i *)p);
 }
+IG_INLINE void vi_store(void *p, vi a) {
+    _mm256_storeu_si256((__m256i *)p, a);
+}
 IG_INLINE vi vi_load_u8(const void *p) {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
 }

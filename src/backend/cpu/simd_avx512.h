@@ -19,6 +19,9 @@ typedef __m512 vf;
 IG_INLINE vi vi_load(const void *p) {
     return _mm512_loadu_si512(p);
 }
+IG_INLINE void vi_store(void *p, vi a) {
+    _mm512_storeu_si512(p, a);
+}
 IG_INLINE vi vi_load_u8(const void *p) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
 }

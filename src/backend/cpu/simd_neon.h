@@ -19,6 +19,9 @@ typedef float32x4_t vf;
 IG_INLINE vi vi_load(const void *p) {
     return vreinterpretq_s32_u8(vld1q_u8(p));
 }
+IG_INLINE void vi_store(void *p, vi a) {
+    vst1q_s32((int32_t *)p, a);
+}
 IG_INLINE vi vi_load_u8(const void *p) {
     uint32_t four;
     memcpy(&four, p, 4);

@@ -61,6 +61,9 @@ IG_INLINE vi vi_load(const void *p) {
     memcpy(&r, p, sizeof r);
     return r;
 }
+IG_INLINE void vi_store(void *p, vi a) {
+    memcpy(p, &a, sizeof a);
+}
 IG_INLINE vi vi_load_u8(const void *p) {
     const uint8_t *b = p;
     vi r;
@@ -226,9 +229,14 @@ IG_INLINE vf vf_mul(vf a, vf b) {
     LANES a.v[i] *= b.v[i];
     return a;
 }
-/* a * b + c */
+/* a * b + c. The sum goes through memory: when gcc 12 makes vectors of two such steps it drops the rounding to float
+ * between them. */
 IG_INLINE vf vf_fma(vf a, vf b, vf c) {
-    LANES c.v[i] = (float)((double)a.v[i] * (double)b.v[i] + (double)c.v[i]);
+    LANES {
+        float sum = (float)((double)a.v[i] * (double)b.v[i] + (double)c.v[i]);
+        __asm__("" : "+m"(sum));
+        c.v[i] = sum;
+    }
     return c;
 }
 

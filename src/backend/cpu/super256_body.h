@@ -13,13 +13,19 @@ IG_INLINE vi KF(dot)(vi acc, vi w, vi x) {
     return CF(bits8) ? vi_dot8(acc, w, x) : vi_dot(acc, w, x);
 }
 
+/* Start value of an integer accumulator: takes the offset of the quants out. */
+IG_INLINE vi KF(start)(const uint8_t *xn, const int nr) {
+    const vi negsum = CF(words) == 8 ? vi_add(vi_bcast(xn), vi_bcast(xn + 4 * nr)) : vi_bcast(xn);
+    return CF(bits8) ? vi_init8(negsum) : vi_shl32(negsum, CF(offset_shift) & 31);
+}
+
 IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr) {
     enum { BLOCK = CF(quant_bytes) + CF(scale_bytes), LINES = (BLOCK / CF(groups) + IG_LINE - 1) / IG_LINE };
     const uint32_t ra = args->ra, rb = args->rb, nb = args->n_blocks;
     const uint32_t turn = nb - IG_MIN(nb, (uint32_t)IG_AHEAD_BYTES / BLOCK);
     const uint8_t *ta = args->ta, *tb = args->tb;
     const uint8_t *ahead_a = ta + IG_AHEAD_BYTES, *ahead_b = tb + IG_AHEAD_BYTES;
-    float sum[2 * IG_GROUP_MAX * IG_LANES] IG_ALIGNED(64);
+    float sum[2 * 6 * IG_LANES] IG_ALIGNED(64);
 #define CLEAR(c)                                              \
     vf_store(sum + 2 * (c) * IG_LANES, vf_zero());            \
     vf_store(sum + (2 * (c) + 1) * IG_LANES, vf_zero());
@@ -152,7 +158,103 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
 #undef STORE
 }
 
-IG_MATMUL_PAIRS(CODEC, IG_ACT_FORM_Q8K, CF(dtype))
+/* One super-block of one vector of rows as a panel. */
+static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row, ig_panel *p) {
+    (void)n;
+    const uint8_t *const t = tile + b * (size_t)(CF(quant_bytes) + CF(scale_bytes));
+    const uint8_t *const q = t + 4 * row, *const s = t + CF(quant_bytes);
+    const vf d = CF(scale)(s, row);
+    for (int g = 0; g < CF(groups); g++) {
+#define WORD(i, w)                                                                                          \
+    if (w < CF(words))                                                                                      \
+        vi_store(p->words[(g * CF(subs) + (i)) * CF(words) + (w)], CF(operand)(q, g, i, w));
+#define SUB(i)                                                                                              \
+    if (i < CF(subs)) {                                                                                     \
+        WORD(i, 0) WORD(i, 1) WORD(i, 2) WORD(i, 3) WORD(i, 4) WORD(i, 5) WORD(i, 6) WORD(i, 7)             \
+        vf_store(p->scale[g * CF(subs) + (i)], vf_mul(d, CF(sub_scale)(s, row, g * CF(subs) + (i))));       \
+    }
+        SUB(0) SUB(1) SUB(2) SUB(3) SUB(4) SUB(5) SUB(6) SUB(7)
+#undef SUB
+#undef WORD
+    }
+    for (int j = 0; j < CF(mins); j++)
+        vi_store(p->least_pair[j], CF(least_pair)(s, row, j));
+    const float unit = CF(mins) == 4 ? -32.0f : -16.0f;
+    if (CF(mins) > 0)
+        vf_store(p->least[0], vf_mul(CF(least)(s, row), vf_bcast(&unit)));
+}
+
+/* The same arithmetic in the same order as the pair kernel. */
+IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x, float *sums_a,
+                         float *sums_b, const int nr) {
+    (void)n;
+#define X(c) vf ta##c = vf_zero(), tb##c = vf_zero();
+    IG_EACH6(X)
+#undef X
+    if (CF(mins) > 0) {
+#define X(c) vi ja##c = vi_zero(), jb##c = vi_zero();
+        IG_EACH6(X)
+#undef X
+        for (int j = 0; j < CF(mins); j++) {
+            const vi ma = vi_load(a->least_pair[j]), mb = vi_load(b->least_pair[j]);
+            const uint8_t *const xm = x + ((CF(mins) == 4 ? IG_Q8K_PAIR32 : IG_Q8K_PAIR16) + j) * 4 * nr;
+#define X(c)                                \
+    const vi m = vi_bcast(xm + 4 * c);      \
+    ja##c = vi_dot16(ja##c, ma, m);         \
+    jb##c = vi_dot16(jb##c, mb, m);
+            IG_COLUMNS(X)
+#undef X
+        }
+        const vf na = vf_load(a->least[0]), nn = vf_load(b->least[0]);
+#define X(c)                                  \
+    ta##c = vf_mul(vi_to_f32(ja##c), na);     \
+    tb##c = vf_mul(vi_to_f32(jb##c), nn);
+        IG_EACH6(X)
+#undef X
+    }
+    const uint8_t *xw = x;
+    for (int sub = 0; sub < CF(groups) * CF(subs); sub++) {
+        const uint8_t *const xn = x + (IG_Q8K_NEGSUM + sub * (CF(words) / 4)) * 4 * nr;
+        const uint8_t *const xs = x + (IG_Q8K_SHIFT + sub * CF(words) / 8) * 4 * nr;
+#define X(c) vi ia##c = vi_zero(), ib##c = ia##c;
+        IG_EACH6(X)
+#undef X
+#define X(c) ia##c = ib##c = KF(start)(xn + 4 * c, nr);
+        if (CF(offset_shift) >= 0)
+            IG_COLUMNS(X)
+#undef X
+#define X(c)                                \
+    const vi xc = vi_bcast(xw + 4 * c);     \
+    ia##c = KF(dot)(ia##c, qa, xc);         \
+    ib##c = KF(dot)(ib##c, qb, xc);
+#define WORD(w)                                                       \
+    if (w < CF(words)) {                                              \
+        const vi qa = vi_load(a->words[sub * CF(words) + (w)]);       \
+        const vi qb = vi_load(b->words[sub * CF(words) + (w)]);       \
+        IG_COLUMNS(X)                                                 \
+        xw += 4 * nr;                                                 \
+    }
+        WORD(0) WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
+#undef WORD
+#undef X
+        const vf ua = vf_load(a->scale[sub]), ub = vf_load(b->scale[sub]);
+#define X(c)                                                              \
+    const vi shift = vi_bcast(xs + 4 * c);                                \
+    ta##c = vf_fma(vi_to_f32(vi_shl32_by(ia##c, shift)), ua, ta##c);      \
+    tb##c = vf_fma(vi_to_f32(vi_shl32_by(ib##c, shift)), ub, tb##c);
+        IG_COLUMNS(X)
+#undef X
+    }
+    const uint8_t *const xf = x + IG_Q8K_SCALE * 4 * nr;
+#define X(c)                                                                                \
+    const vf s = vf_bcast(xf + 4 * c);                                                      \
+    vf_store(sums_a + c * IG_LANES, vf_fma(ta##c, s, vf_load(sums_a + c * IG_LANES)));      \
+    vf_store(sums_b + c * IG_LANES, vf_fma(tb##c, s, vf_load(sums_b + c * IG_LANES)));
+    IG_COLUMNS(X)
+#undef X
+}
+
+IG_MATMUL_INTEGER(CODEC, IG_ACT_FORM_Q8K, CF(dtype), 1, CF(quant_bytes) + CF(scale_bytes), IG_Q8K_DWORDS)
 
 #undef CF
 #undef KF
