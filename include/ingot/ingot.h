@@ -190,12 +190,16 @@ INGOT_API void ingot_session_close(ingot_session **session);
 INGOT_API uint32_t ingot_session_tokens(const ingot_session *session);
 /* Keeps the first n tokens; when a sliding window already forgot what they would need, starts anew: returns what is kept. */
 INGOT_API uint32_t ingot_session_truncate(ingot_session *session, uint32_t n);
+/* Keeps the longest beginning that the evaluated tokens and ids share, but never all of ids, so that evaluating the rest gives
+ * the logits after them; forgets the other tokens as truncate does. Returns what is kept: go on with ids + that many. */
+INGOT_API uint32_t ingot_session_keep(ingot_session *session, const int32_t *ids, size_t n_ids);
 
 /* Evaluates ids after what is there, in steps of the model's batch. logits: NULL, or room for n_logits rows of the
  * vocabulary, filled with those of the last n_logits ids. INGOT_LIMIT when the context is full (nothing was evaluated). */
 INGOT_API ingot_status ingot_session_eval(ingot_session *session, const int32_t *ids, size_t n_ids, float *logits,
                                           size_t n_logits, ingot_error *error);
-/* Stops a running eval or generate of this session at the next step: INGOT_CANCELLED. Any thread, any time. */
+/* Stops the eval or generate of this session that runs, or the next one when none does, at its next step: INGOT_CANCELLED.
+ * Any thread, any time; also from a signal handler. */
 INGOT_API void ingot_session_cancel(ingot_session *session);
 
 /* Seconds per op summed over all steps so far (options.profile), as text: op, kernel, seconds, share. */

@@ -103,16 +103,47 @@ void cli_completion(FILE *to);
 /* "512,1024" → numbers; false when malformed. */
 bool cli_numbers(const char *text, uint32_t *out, uint32_t max, uint32_t *n);
 
+/* The number option of a command by its name without dashes; NULL when there is none. */
+const opt_row *cli_number_option(cli_command_id command, const char *name);
+/* Stores a value, or prints why not. */
+bool cli_option_set(cli_command_id command, const opt_row *row, const char *value, cli_options *o);
+void cli_option_print(FILE *to, const opt_row *row, const cli_options *o);
+
 /* model_args.c */
 void cli_model_options(const cli_options *o, ingot_model_options *m);
 /* Opens the model with a progress bar; prints the error; NULL on failure. */
 ingot_model *cli_open_model(const cli_options *o, const ingot_model_options *m);
+/* The token that the vocabulary puts before a text; -1 when it puts none. */
+int32_t cli_begin_token(const ingot_model *model);
+
+/* interrupt.c. Main thread. */
+/* From now on Ctrl-C cancels what the session does (a second one ends the program); without a session it is only noted and
+ * interrupts a read. `every` takes the other signals of a terminal in the same way. */
+void cli_interrupt_begin(ingot_session *session, bool every);
+/* Signals do again what they did before; returns the one that came, 0 = none. */
+int cli_interrupt_end(void);
+
+/* generate_args.c */
+/* Options → what ingot_generate wants. bias has room for CLI_LIST_MAX and lives as long as g. False: printed. */
+bool cli_generate_options(const cli_options *o, ingot_generate_options *g, ingot_logit_bias *bias);
+/* {"text": …, "stop": …, …} and a newline on standard output. */
+void cli_print_generated(const char *text, size_t n, const ingot_generate_result *r);
+/* Speed, on standard error. */
+void cli_print_speed(const ingot_model_facts *facts, const ingot_generate_result *r);
+
+/* chat.c */
+/* Talks until the end of input; *first is the first message when it has bytes. Returns the exit code. */
+int cli_chat(const cli_options *o, ingot_model *model, const ig_buf *first);
 
 /* output.c */
+/* Text of a model on standard output, flushed. On a terminal, bytes that it might take for a command become U+FFFD. n bytes of
+ * whole characters. False when standard output takes no more. */
+bool cli_put_visible(const char *p, size_t n);
 /* "ingot: message" in red on a terminal, on standard error; returns EXIT_FAILED. */
 int cli_fail(const char *format, ...) IG_PRINTF(1, 2);
 int cli_fail_error(const ingot_error *error);
 bool cli_color(FILE *f);
+bool cli_is_terminal(FILE *f);
 /* Progress bar on a terminal, for work that takes longer than a second; share 0..1; done at 1. */
 void cli_progress(void *user, double share);
 /* Reads a whole file ("-" = stdin) or prints why not. */

@@ -138,6 +138,13 @@ static uint32_t list_tests(const cli_options *o, bench_test *tests) {
         cli_fail("-p, -n and -d take numbers like 512 or 128,512 (at most %d)", BENCH_LIST_MAX);
         return 0;
     }
+    for (uint32_t i = 0; i < n_pp + n_tg + n_depth; i++) {
+        uint32_t tokens = i < n_pp ? pp[i] : i < n_pp + n_tg ? tg[i - n_pp] : depth[i - n_pp - n_tg];
+        if (tokens > IG_CONTEXT_MAX / 2) {
+            cli_fail("-p, -n and -d take at most %u tokens", IG_CONTEXT_MAX / 2);
+            return 0;
+        }
+    }
     for (uint32_t d = 0; d < n_depth; d++) {
         for (uint32_t i = 0; i < n_pp; i++) {
             if (pp[i])

@@ -233,21 +233,11 @@ static bool open_model(scorer *s) {
     return s->session != NULL;
 }
 
-static int32_t bos_of(ingot_model *model) {
-    int32_t *ids = NULL;
-    size_t n = 0;
-    if (ingot_tokenize(model, "", 0, (unsigned)INGOT_ADD_SPECIAL, &ids, &n, NULL))
-        return -1;
-    int32_t bos = n ? ids[0] : -1;
-    ingot_ids_free(&ids);
-    return bos;
-}
-
 static int score_all(scorer *s) {
     ingot_model_facts facts;
     ingot_model_describe(s->model, &facts);
     s->vocabulary = facts.vocabulary;
-    s->bos = bos_of(s->model);
+    s->bos = cli_begin_token(s->model);
     s->record_halves = 2 * ((s->vocabulary + 1) / 2) + 4;
     s->logits = ig_alloc((size_t)ROWS_PER_STEP * s->vocabulary, sizeof *s->logits);
     s->record = ig_alloc(s->record_halves, sizeof *s->record);

@@ -70,8 +70,8 @@ bool cli_read_ids(const char *path, int32_t **ids, size_t *n) {
     ig_buf_init(&text, IG_TEXT_BYTES_MAX);
     size_t cap = 0;
     bool ok = cli_read_file(path, &text);
-    for (char *p = text.p; ok && p && *p;) {
-        if (strchr(" \t\r\n,[]", *p)) {
+    for (char *p = text.p; ok && p && p < text.p + text.n;) {
+        if (*p && strchr(" \t\r\n,[]", *p)) {
             p++;
             continue;
         }

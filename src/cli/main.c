@@ -1,7 +1,10 @@
 /* main.c: finds the command and hands over. Every other decision is in the command's file or in the option table. */
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
+#include <unistd.h>
 
 static void usage(FILE *to) {
     fputs("ingot: runs language models\n\nUsage: ingot COMMAND [ARGUMENTS]\n\nCommands:\n", to);
@@ -10,8 +13,16 @@ static void usage(FILE *to) {
     fputs("\nEvery command has --help with an example.\n", to);
 }
 
-int main(int argc, char **argv) {
-    setlocale(LC_CTYPE, "");
+/* A standard stream that was closed by our caller must not become the number of a model file: what is printed would land in
+ * it. Reading and writing /dev/null opened like this fails, as on the closed stream. */
+static void fill_standard_streams(void) {
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+    }
+}
+
+static int run(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "--help";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         usage(argc > 1 ? stdout : stderr);
@@ -49,4 +60,15 @@ int main(int argc, char **argv) {
     }
     cli_fail("unknown command \"%s\"; ingot --help lists the commands", name);
     return EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+    setlocale(LC_CTYPE, "");
+    fill_standard_streams();
+    int code = run(argc, argv);
+    /* Whatever a command printed last: a full disk must not look like success. */
+    bool lost = fflush(stdout) != 0 || ferror(stdout);
+    if (lost && code == EXIT_OK)
+        code = cli_fail("cannot write to standard output: %s", strerror(errno));
+    return code;
 }

@@ -41,10 +41,12 @@ const opt_row CLI_OPTIONS[] = {
     {"-f, --file", "FILE", OPT_STR, AT(file), RUN | PPL | TOK, 0, 0, "read the text from a file; - is standard input"},
     {"-n, --predict", "N", OPT_I64, AT(predict), RUN, -2, 1e15, "tokens to generate; -1 = until the model ends (default: -1)"},
     {"-sys, --system-prompt", "TEXT", OPT_STR, AT(system), RUN, 0, 0, "system message of a chat"},
+    {"-sysf, --system-prompt-file", "FILE", OPT_STR, AT(system_file), RUN, 0, 0, "the same from a file"},
     {"-cnv, --conversation", NULL, OPT_FLAG, AT(chat), RUN, 0, 0,
-     "chat through the model's template (default: on a terminal without -p, when the model has one)"},
+     "chat through the model's template; -p or -f is the first message (default: on a terminal without -p and -f, when the "
+     "model has a template, and with options that only a chat has)"},
     {"-no-cnv, --no-conversation", NULL, OPT_FLAG, AT(no_chat), RUN, 0, 0, "complete the text as it is"},
-    {"-st, --single-turn", NULL, OPT_FLAG, AT(single_turn), RUN, 0, 0, "end a chat after the first answer"},
+    {"-st, --single-turn", NULL, OPT_FLAG, AT(single_turn), RUN, 0, 0, "end a chat after the first answer; the message is -p, -f or all of standard input"},
     {"-r, --reverse-prompt", "TEXT", OPT_LIST, AT(stop), RUN, 0, 0, "stop where this text would appear; may be repeated"},
     {"--chat-template", "TEXT", OPT_STR, AT(template_text), RUN, 0, 0, "a Jinja template instead of the model's"},
     {"--chat-template-file, --template-file", "FILE", OPT_STR, AT(template_file), RUN | TMPL, 0, 0,
@@ -53,6 +55,7 @@ const opt_row CLI_OPTIONS[] = {
     {"--no-escape", NULL, OPT_FLAG, AT(no_escape), RUN | TOK, 0, 0, "keep \\n, \\t and the like in -p as they are"},
     {"--special", NULL, OPT_FLAG, AT(special), RUN | DETOK, 0, 0, "print control tokens too"},
     {"--no-display-prompt", NULL, OPT_FLAG, AT(no_display_prompt), RUN, 0, 0, "do not repeat the prompt"},
+    {"-q, --quiet", NULL, OPT_FLAG, AT(quiet), RUN, 0, 0, "no line about speed at the end"},
 
     {"-s, --seed", "N", OPT_U64, S(seed), RUN, 0, 1.8e19, "seed; -1 = random (default: random)"},
     {"--temp", "X", OPT_F32, S(temperature), RUN, ANY, "temperature; 0 = always the most probable (default: 0.8)"},
@@ -121,7 +124,9 @@ const size_t CLI_OPTION_COUNT = IG_COUNT(CLI_OPTIONS);
 const cli_command CLI_COMMANDS[CMD_COUNT] = {
     [CMD_RUN] = {"run", "MODEL [-p TEXT | -f FILE]", "generate text, or chat on a terminal",
                  "Completes the prompt given by -p, -f or standard input. On a terminal without a prompt it chats, when the\n"
-                 "model has a chat template: /help lists the commands there, Ctrl-C stops an answer and keeps its text.",
+                 "model has a chat template: /help lists the commands there, Ctrl-C stops an answer and keeps its text.\n"
+                 "Lines typed there are kept in $XDG_STATE_HOME/ingot/history (~/.local/state/ingot/history). With -cnv and\n"
+                 "no terminal every line of standard input is a message.",
                  "ingot run gemma-3-270m-q4_k_m.gguf -p \"The capital of France is\" -n 32 --temp 0", cmd_run, false},
     [CMD_INFO] = {"info", "MODEL [--metadata] [--tensors] [--plan] [--fit]", "what a model file is and whether it fits",
                   "Works on any GGUF file, also of an architecture that cannot be run.", "ingot info model.gguf --plan",

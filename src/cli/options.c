@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdlib.h>
 
 static bool has_name(const opt_row *row, const char *name, size_t n) {
@@ -32,6 +33,8 @@ static bool store_number(const opt_row *row, const char *text, void *at) {
         if (!(row->type == OPT_U64 && strcmp(text, "-1") == 0))
             return false;
     }
+    if (row->type == OPT_F32 && (d > FLT_MAX || d < -FLT_MAX))
+        return false;
     if (row->type != OPT_F32 && row->type != OPT_F64 && text[strspn(text, "+-0123456789")] != '\0')
         return false;
     uint32_t u32 = (uint32_t)(d < 0 ? 0 : d);
@@ -82,7 +85,7 @@ static bool store(const cli_command *cmd, const opt_row *row, const char *name, 
     }
     if (store_number(row, value, at))
         return true;
-    cli_fail("%s takes %s, not \"%s\"; see ingot %s --help", name, row->arg, value, cmd->name);
+    cli_fail("%.*s takes %s, not \"%s\"; see ingot %s --help", (int)strcspn(name, "="), name, row->arg, value, cmd->name);
     return false;
 }
 
@@ -107,6 +110,64 @@ static bool parse_option(cli_command_id command, int argc, char **argv, int *i, 
         return false;
     }
     return store(cmd, row, arg, equals ? equals + 1 : argv[++*i], o);
+}
+
+const opt_row *cli_number_option(cli_command_id command, const char *name) {
+    char dashed[64];
+    for (int dashes = 2; dashes > 0; dashes--) {
+        int n = snprintf(dashed, sizeof dashed, "%s%s", dashes == 2 ? "--" : "-", name);
+        const opt_row *row = n < (int)sizeof dashed ? find(command, dashed, (size_t)n) : NULL;
+        if (row && row->type >= OPT_U32)
+            return row;
+    }
+    return NULL;
+}
+
+bool cli_option_set(cli_command_id command, const opt_row *row, const char *value, cli_options *o) {
+    return store(&CLI_COMMANDS[command], row, row->names, value, o);
+}
+
+void cli_option_print(FILE *to, const opt_row *row, const cli_options *o) {
+    const char *at = (const char *)o + row->offset;
+    uint32_t u32;
+    int32_t i32;
+    int64_t i64;
+    uint64_t u64;
+    float f32;
+    double f64;
+    switch (row->type) {
+    case OPT_U32:
+        memcpy(&u32, at, sizeof u32);
+        fprintf(to, "%u", u32);
+        break;
+    case OPT_I32:
+        memcpy(&i32, at, sizeof i32);
+        fprintf(to, "%d", i32);
+        break;
+    case OPT_I64:
+        memcpy(&i64, at, sizeof i64);
+        fprintf(to, "%lld", (long long)i64);
+        break;
+    case OPT_U64:
+        memcpy(&u64, at, sizeof u64);
+        if (u64 == UINT32_MAX)
+            fputs("-1", to);
+        else
+            fprintf(to, "%llu", (unsigned long long)u64);
+        break;
+    case OPT_F32:
+        memcpy(&f32, at, sizeof f32);
+        fprintf(to, "%g", (double)f32);
+        break;
+    case OPT_F64:
+        memcpy(&f64, at, sizeof f64);
+        fprintf(to, "%g", f64);
+        break;
+    case OPT_FLAG:
+    case OPT_STR:
+    case OPT_LIST:
+        break;
+    }
 }
 
 bool cli_parse(cli_command_id command, int argc, char **argv, cli_options *o) {

@@ -12,6 +12,10 @@ bool cli_color(FILE *f) {
     return !(no && *no) && isatty(fileno(f)) && !(term && strcmp(term, "dumb") == 0);
 }
 
+bool cli_is_terminal(FILE *f) {
+    return isatty(fileno(f));
+}
+
 int cli_fail(const char *format, ...) {
     bool color = cli_color(stderr);
     va_list args;
@@ -52,7 +56,8 @@ bool cli_read_file(const char *path, ig_buf *out) {
         return false;
     }
     bool ok = true;
-    for (size_t n; ok && (n = fread(block, 1, sizeof block, f)) > 0;)
+    /* Not past an end that was seen: a terminal would have to be told twice. */
+    for (size_t n; ok && !feof(f) && (n = fread(block, 1, sizeof block, f)) > 0;)
         ok = ig_buf_add(out, block, n, &err) == IG_OK;
     if (!ok)
         cli_fail("%s: %s", path, err.message);
@@ -94,6 +99,27 @@ bool cli_write(const char *p, size_t n) {
         return true;
     cli_fail("cannot write to standard output: %s", strerror(errno));
     return false;
+}
+
+/* Control characters but for tab and newline: C0, DEL and C1 (U+0080 to U+009F). Returns their length, 0 = none. */
+static size_t control_at(const char *p, size_t n) {
+    unsigned char c = (unsigned char)p[0];
+    if (c == 0xC2 && n > 1 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xA0)
+        return 2;
+    return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F ? 1 : 0;
+}
+
+bool cli_put_visible(const char *p, size_t n) {
+    bool terminal = isatty(STDOUT_FILENO), ok = true;
+    size_t start = 0;
+    for (size_t i = 0; ok && terminal && i < n;) {
+        size_t skip = control_at(p + i, n - i);
+        if (skip)
+            ok = fwrite(p + start, 1, i - start, stdout) == i - start && fputs("\uFFFD", stdout) >= 0;
+        i += skip ? skip : 1;
+        start = skip ? i : start;
+    }
+    return ok && fwrite(p + start, 1, n - start, stdout) == n - start && fflush(stdout) == 0;
 }
 
 void cli_put_json_string(FILE *f, const char *p, size_t n) {

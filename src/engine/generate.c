@@ -130,10 +130,10 @@ static ig_status prepare(generation *g, const int32_t **ids, size_t *n_ids, ig_e
         /* Nothing new to evaluate: the last token once more, for its logits. */
         if (s->n_history == 0)
             return ig_fail(err, IG_EARGUMENT, "the prompt is empty: there is nothing to generate from");
-        *ids = s->history + s->n_history - 1;
-        *n_ids = 1;
-        if (ingot_session_truncate(s, s->n_history - 1) == 0 && *ids != s->history)
-            return ig_fail(err, IG_EARGUMENT, "the sliding window forgot the last tokens; give the prompt again");
+        const uint32_t n = s->n_history, kept = ingot_session_truncate(s, n - 1);
+        /* The ids outlive the truncation; where a window forgot the past, all of them are evaluated again. */
+        *ids = s->history + kept;
+        *n_ids = n - kept;
     }
     IG_TRY(ig_engine_check_ids(s, *ids, *n_ids, err));
     IG_TRY(ig_engine_sampler(s->model, &o->sampling, &g->sampler, err));

@@ -62,6 +62,13 @@ uint32_t ingot_session_truncate(ingot_session *s, uint32_t n) {
     return n;
 }
 
+uint32_t ingot_session_keep(ingot_session *s, const int32_t *ids, size_t n_ids) {
+    uint32_t n = 0, most = (uint32_t)IG_MIN((size_t)s->n_history, n_ids ? n_ids - 1 : 0);
+    while (n < most && s->history[n] == ids[n])
+        n++;
+    return ingot_session_truncate(s, n);
+}
+
 void ingot_session_cancel(ingot_session *session) {
     ig_cancel_raise(&session->cancel);
 }
