@@ -5,6 +5,8 @@
  * float scale, float lowest log-probability, uint16 steps[vocabulary rounded up to even]: log p = lowest + scale * step. */
 #include "cli/cli.h"
 
+#include "os/os.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +22,10 @@ typedef struct scorer {
     uint32_t context, vocabulary, n_chunks;
     int32_t *tokens; /* [n_chunks * context] */
     int32_t bos;     /* put at the start of each chunk; -1 = none */
-    FILE *base;
+    FILE *base;             /* read with --kl-divergence */
+    ig_file_writer *writer; /* the base that is made: appears whole or not at all */
+    ig_err write_error;
+    bool cancelled;
     float *logits;    /* [ROWS_PER_STEP * vocabulary] */
     uint16_t *record; /* one row of the base file */
     size_t record_halves;
@@ -54,7 +59,7 @@ static bool save_row(scorer *s, const float *z, float best, double lse) {
     memcpy(s->record, head, sizeof head);
     for (uint32_t i = 0; i < s->vocabulary; i++)
         s->record[4 + i] = z[i] > lowest && head[0] > 0 ? (uint16_t)lrintf((z[i] - lowest) / head[0]) : 0;
-    return fwrite(s->record, sizeof *s->record, s->record_halves, s->base) == s->record_halves;
+    return ig_file_writer_add(s->writer, s->record, s->record_halves * sizeof *s->record, &s->write_error) == IG_OK;
 }
 
 static bool compare_row(scorer *s, const float *z, double lse, uint32_t top, int32_t next) {
@@ -82,10 +87,10 @@ static bool score_row(scorer *s, const float *z, int32_t next) {
     uint32_t top;
     double lse = log_sum_exp(z, s->vocabulary, &best, &top), nll = lse - (double)z[next];
     bool ok = true;
-    if (s->base)
-        ok = s->o->kl ? compare_row(s, z, lse, top, next) : save_row(s, z, best, lse);
-    if (!ok)
-        cli_fail("%s: %s", s->o->base_file, s->o->kl ? "the base file is cut short; make it again" : strerror(errno));
+    if (s->base && !(ok = compare_row(s, z, lse, top, next)))
+        cli_fail("%s: the base file is cut short; make it again", s->o->base_file);
+    if (s->writer && !(ok = save_row(s, z, best, lse)))
+        cli_fail("%s", s->write_error.message);
     s->nll += nll;
     s->nll2 += nll * nll;
     s->n_scored++;
@@ -108,7 +113,8 @@ static bool score_chunk(scorer *s, uint32_t chunk) {
         at += n;
     }
     ids[0] = first;
-    if (!ok && error.message[0])
+    s->cancelled = !ok && error.code == INGOT_CANCELLED;
+    if (!ok && !s->cancelled && error.message[0])
         cli_fail_error(&error);
     return ok;
 }
@@ -205,10 +211,11 @@ static bool read_text(scorer *s) {
 static bool write_base_head(scorer *s) {
     int32_t head[3] = {(int32_t)s->context, (int32_t)s->vocabulary, (int32_t)s->n_chunks};
     size_t n = (size_t)s->n_chunks * s->context;
-    bool ok = fwrite(MAGIC, sizeof MAGIC, 1, s->base) == 1 && fwrite(head, sizeof head, 1, s->base) == 1 &&
-              fwrite(s->tokens, sizeof *s->tokens, n, s->base) == n;
+    bool ok = ig_file_writer_add(s->writer, MAGIC, sizeof MAGIC, &s->write_error) == IG_OK &&
+              ig_file_writer_add(s->writer, head, sizeof head, &s->write_error) == IG_OK &&
+              ig_file_writer_add(s->writer, s->tokens, n * sizeof *s->tokens, &s->write_error) == IG_OK;
     if (!ok)
-        cli_fail("%s: %s", s->o->base_file, strerror(errno));
+        cli_fail("%s", s->write_error.message);
     return ok;
 }
 
@@ -217,7 +224,7 @@ static bool open_model(scorer *s) {
     cli_model_options(s->o, &m);
     /* The base file may ask for another context: it is small, so look at it first. */
     uint32_t context = s->o->context ? s->o->context : 512;
-    if (s->base && s->o->kl) {
+    if (s->base) {
         int32_t head[3];
         if (fseek(s->base, sizeof MAGIC, SEEK_SET) == 0 && fread(head, sizeof head, 1, s->base) == 1 && head[0] > 0)
             context = (uint32_t)head[0];
@@ -243,7 +250,7 @@ static int score_all(scorer *s) {
     s->record = ig_alloc(s->record_halves, sizeof *s->record);
     if (!s->logits || !s->record)
         return cli_fail("out of memory");
-    if (!(s->o->kl ? read_base(s) : read_text(s)) || (s->base && !s->o->kl && !write_base_head(s)))
+    if (!(s->o->kl ? read_base(s) : read_text(s)) || (s->writer && !write_base_head(s)))
         return EXIT_FAILED;
     s->kls = ig_alloc((size_t)s->n_chunks * s->context, sizeof *s->kls);
     if (!s->kls)
@@ -251,7 +258,7 @@ static int score_all(scorer *s) {
     double started = 0;
     for (uint32_t c = 0; c < s->n_chunks; c++) {
         if (!score_chunk(s, c))
-            return EXIT_FAILED;
+            return s->cancelled ? 130 : EXIT_FAILED;
         cli_progress(&started, (double)(c + 1) / s->n_chunks);
     }
     print_result(s);
@@ -269,14 +276,19 @@ int cmd_perplexity(const cli_options *o) {
         cli_fail("-c must be at least 4");
         return EXIT_USAGE;
     }
-    if (o->base_file && !(s.base = fopen(o->base_file, o->kl ? "rb" : "wb")))
+    if (o->kl && !(s.base = fopen(o->base_file, "rb")))
         return cli_fail("%s: %s", o->base_file, strerror(errno));
-    if (open_model(&s))
+    if (o->base_file && !o->kl && ig_file_writer_open(&s.writer, o->base_file, &s.write_error) != IG_OK)
+        return cli_fail("%s", s.write_error.message);
+    if (open_model(&s)) {
+        cli_interrupt_begin(s.session, false);
         code = score_all(&s);
-    if (s.base && fclose(s.base) != 0 && !o->kl)
-        code = cli_fail("%s: %s", o->base_file, strerror(errno));
-    if (s.base && code && !o->kl)
-        remove(o->base_file);
+        cli_interrupt_end();
+    }
+    if (s.base)
+        fclose(s.base);
+    if (s.writer && ig_file_writer_close(&s.writer, code == EXIT_OK, &s.write_error) != IG_OK && code == EXIT_OK)
+        code = cli_fail("%s", s.write_error.message);
     ingot_session_close(&s.session);
     ingot_model_close(&s.model);
     ig_free(s.tokens);
