@@ -132,7 +132,7 @@ static bool open_editor(chat_input *in) {
     el_set(in->el, EL_PROMPT_ESC, prompt, '\1');
     el_set(in->el, EL_EDITOR, "emacs");
     el_set(in->el, EL_SIGNAL, 0); /* its handlers would signal the whole process group */
-    el_set(in->el, EL_ADDFN, "ingot-paste", "insert a pasted text", paste);
+    el_wset(in->el, EL_ADDFN, L"ingot-paste", L"insert a pasted text", paste); /* el_set would leak its copies */
     el_set(in->el, EL_BIND, "\033[200~", "ingot-paste", NULL);
     el_set(in->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(in->el, NULL); /* the user's ~/.editrc */
