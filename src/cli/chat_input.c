@@ -121,6 +121,27 @@ static unsigned char paste(EditLine *el, wint_t key) {
     return ok ? CC_REFRESH : CC_ERROR;
 }
 
+/* A character from the terminal, for the editor; -1 with EINTR when a signal came. */
+static int get_character(EditLine *el, wchar_t *out) {
+    mbstate_t state = {0};
+    (void)el;
+    if (!cli_interrupt_wait(STDIN_FILENO)) {
+        errno = EINTR;
+        return -1;
+    }
+    for (;;) {
+        char byte;
+        ssize_t n = read(STDIN_FILENO, &byte, 1);
+        if (n <= 0)
+            return n == 0 ? 0 : -1;
+        size_t used = mbrtowc(out, &byte, 1, &state);
+        if (used == (size_t)-1)
+            *out = L'\uFFFD';
+        if (used != (size_t)-2)
+            return 1;
+    }
+}
+
 static bool open_editor(chat_input *in) {
     /* Without a locale of the user's, characters beyond ASCII could not be typed. */
     if (MB_CUR_MAX == 1)
@@ -131,8 +152,9 @@ static bool open_editor(chat_input *in) {
     el_set(in->el, EL_CLIENTDATA, in);
     el_set(in->el, EL_PROMPT_ESC, prompt, '\1');
     el_set(in->el, EL_EDITOR, "emacs");
+    el_set(in->el, EL_GETCFN, get_character);
     el_set(in->el, EL_SIGNAL, 0); /* its handlers would signal the whole process group */
-    el_set(in->el, EL_ADDFN, "ingot-paste", "insert a pasted text", paste);
+    el_wset(in->el, EL_ADDFN, L"ingot-paste", L"insert a pasted text", paste); /* el_set would leak its copies */
     el_set(in->el, EL_BIND, "\033[200~", "ingot-paste", NULL);
     el_set(in->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(in->el, NULL); /* the user's ~/.editrc */
@@ -190,7 +212,8 @@ static chat_event edit_line(chat_input *in, ig_buf *line) {
         if (in->ansi)
             fputs("\033[?2004l", stdout);
         fflush(stdout);
-        if (text && n > 0) {
+        bool stop = sig == SIGTERM || sig == SIGHUP;
+        if (!stop && text && n > 0) {
             ig_err err = {0};
             if (ig_buf_add(line, text, (size_t)n, &err) == IG_OK)
                 return CHAT_MESSAGE;
@@ -202,7 +225,7 @@ static chat_event edit_line(chat_input *in, ig_buf *line) {
             fputs("^C\n", stdout);
             return CHAT_INTERRUPT;
         }
-        if (sig == SIGTERM || sig == SIGHUP) {
+        if (stop) {
             el_reset(in->el);
             putchar('\n');
             return CHAT_STOPPED;

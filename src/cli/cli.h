@@ -120,6 +120,8 @@ int32_t cli_begin_token(const ingot_model *model);
 /* From now on Ctrl-C cancels what the session does (a second one ends the program); without a session it is only noted and
  * interrupts a read. `every` takes the other signals of a terminal in the same way. */
 void cli_interrupt_begin(ingot_session *session, bool every);
+/* Between begin and end: waits until fd can be read; false when a signal came first. None is slept through. */
+bool cli_interrupt_wait(int fd);
 /* Signals do again what they did before; returns the one that came, 0 = none. */
 int cli_interrupt_end(void);
 

@@ -2,10 +2,15 @@
  * Only the main thread enters; library threads block every signal. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <sys/select.h>
 
 static ingot_session *volatile watched;
 static volatile sig_atomic_t caught; /* number of the last signal, 0 = none */
+
+/* What a terminal sends besides Ctrl-C, after it. */
+static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH};
 
 static void on_signal(int sig) {
     ingot_session *s = watched;
@@ -20,25 +25,39 @@ static void on_signal(int sig) {
 }
 
 void cli_interrupt_begin(ingot_session *session, bool every) {
-    /* No SA_RESTART: a read that waits for a key must come back. */
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: waiting ends */
     sigemptyset(&action.sa_mask);
     caught = 0;
     watched = session;
-    sigaction(SIGINT, &action, NULL);
-    if (every) {
-        sigaction(SIGTERM, &action, NULL);
-        sigaction(SIGHUP, &action, NULL);
-        sigaction(SIGTSTP, &action, NULL);
-        sigaction(SIGWINCH, &action, NULL);
+    sigaction(SIGNALS[0], &action, NULL);
+    for (size_t i = 1; every && i < IG_COUNT(SIGNALS); i++)
+        sigaction(SIGNALS[i], &action, NULL);
+}
+
+bool cli_interrupt_wait(int fd) {
+    sigset_t ours, old;
+    fd_set set;
+    int ready = 0;
+    sigemptyset(&ours);
+    for (size_t i = 0; i < IG_COUNT(SIGNALS); i++)
+        sigaddset(&ours, SIGNALS[i]);
+    /* A signal between the look at `caught` and the wait would be slept through; so they come in only while waiting. */
+    sigprocmask(SIG_BLOCK, &ours, &old);
+    while (!caught && ready == 0) {
+        FD_ZERO(&set);
+        FD_SET(fd, &set);
+        ready = pselect(fd + 1, &set, NULL, NULL, NULL, &old);
+        if (ready < 0 && errno == EINTR)
+            ready = 0;
     }
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    return ready != 0; /* what is wrong with fd shows when it is read */
 }
 
 int cli_interrupt_end(void) {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH};
     watched = NULL;
-    for (size_t i = 0; i < IG_COUNT(signals); i++)
-        signal(signals[i], SIG_DFL);
+    for (size_t i = 0; i < IG_COUNT(SIGNALS); i++)
+        signal(SIGNALS[i], SIG_DFL);
     int sig = caught;
     caught = 0;
     return sig;

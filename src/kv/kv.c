@@ -164,7 +164,7 @@ bool ig_kv_seq_truncate(ig_kv_seq *seq, uint32_t n) {
     for (uint32_t g = 0; g < kv->n_groups; g++) {
         uint32_t window = kv->groups[g].window;
         uint32_t first = window && n + 1 > window ? (n + 1 - window) / kv->page_tokens : 0;
-        if (seq->tables[g].n_gone > first)
+        if (n > 0 && seq->tables[g].n_gone > first) /* an empty sequence sees nothing */
             return false;
     }
     uint32_t keep = (n + kv->page_tokens - 1) / kv->page_tokens;

@@ -63,8 +63,12 @@ class Terminal:
         return self.expect(answer, f"answer to {text!r}") + self.expect("> ")
 
     def end(self):
-        while self.read(SLOW):
-            pass
+        end = time.time() + SLOW
+        while self.read(0.2):
+            if time.time() > end:
+                fail(f"the program does not end; the terminal shows {self.seen!r}")
+                os.kill(self.pid, signal.SIGKILL)
+                break
         _, status = os.waitpid(self.pid, 0)
         os.close(self.fd)
         return status
@@ -154,6 +158,7 @@ def history(folder):
     t.expect("remember me", "the line of the last run")
     t.send("\n")
     t.expect("xyz.")
+    t.expect("> ")
     t.send("\x04")
     t.end()
     with open(f"{folder}/state/ingot/history") as f:

@@ -107,8 +107,8 @@ CASES = [
     ("run tiny.gguf -cnv -no-cnv -p hi", "", 2, "contradicts"),
     ("run tiny.gguf -cnv -st -p hi -sysf nofile", "", 1, "nofile: No such file"),
     # Facts.
-    ("info tiny.gguf", re.compile(r"format +GGUF v3, 21 keys, 21 tensors, 0\.8 MiB\narchitecture +llama\nname +tiny\n"), 0, ""),
-    ("info vocab.gguf", re.compile(r"format +GGUF v3, 21 keys, 0 tensors"), 0, ""),
+    ("info tiny.gguf", re.compile(r"format +GGUF v3, 23 keys, 21 tensors, 0\.8 MiB\narchitecture +llama\nname +tiny\n"), 0, ""),
+    ("info vocab.gguf", re.compile(r"format +GGUF v3, 23 keys, 0 tensors"), 0, ""),
     ("info tiny.gguf --fit", re.compile(r"(?s)weights +0\.8 MiB\n.*fits"), 0, ""),
     ("info tiny.gguf --tensors", re.compile(r"(?s).*token_embd\.weight +F32 +\[261, 128\] 133632 bytes"), 0, ""),
     ("logits tiny.gguf --ids ids --out logits", "", 0, ""),

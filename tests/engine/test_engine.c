@@ -9,7 +9,7 @@
 #define TEXT_MAX 4096
 
 static char folder[] = "/tmp/ingot-engine-XXXXXX";
-static char f32_path[64], q8_path[64], vocab_path[64];
+static char f32_path[64], q8_path[64], vocab_path[64], window_path[64];
 
 static ingot_model *open_model(const char *path, const ingot_model_options *options) {
     ingot_model *model = NULL;
@@ -274,6 +274,38 @@ TEST(keeps_what_is_shared) {
     ingot_model_close(&model);
 }
 
+/* What a window forgot is evaluated again, whoever asks for less. */
+TEST(starts_anew_behind_a_window) {
+    ingot_model *model = open_model(window_path, &(ingot_model_options){.threads = 1, .batch = 40});
+    ingot_session *s = open_session(model), *fresh = open_session(model);
+    REQUIRE(s && fresh);
+    ingot_error err = {0};
+    int32_t ids[300];
+    float a[TINY_GGUF_TOKENS], b[TINY_GGUF_TOKENS];
+    for (int i = 0; i < 300; i++)
+        ids[i] = i * 7 % 250;
+    for (int round = 0; round < 3; round++) {
+        CHECK_EQ(ingot_session_eval(s, ids + ingot_session_keep(s, ids, 300), 300 - ingot_session_tokens(s), NULL, 0, &err),
+                 INGOT_OK);
+        CHECK_EQ(ingot_session_keep(s, ids, 300), 299); /* not far back: still there */
+        CHECK_EQ(ingot_session_keep(s, ids, 100), 0);   /* far back: forgotten */
+        CHECK_EQ(ingot_session_tokens(s), 0);
+        CHECK_EQ(ingot_session_eval(s, ids, 100, a, 1, &err), INGOT_OK);
+        CHECK_EQ(ingot_session_truncate(fresh, 0), 0);
+        CHECK_EQ(ingot_session_eval(fresh, ids, 100, b, 1, &err), INGOT_OK);
+        CHECK(memcmp(a, b, sizeof a) == 0);
+    }
+    gathered g = {0};
+    ingot_generate_options o = options_for(&g, 3);
+    CHECK_EQ(ingot_session_truncate(s, 50), 0);
+    generate(s, "A", &o, INGOT_OK);
+    generate(s, "", &o, INGOT_OK);
+    CHECK_STR(g.text, "BCDDEF");
+    ingot_session_close(&s);
+    ingot_session_close(&fresh);
+    ingot_model_close(&model);
+}
+
 TEST(logits_do_not_depend_on_steps) {
     static const ingot_model_options options[] = {
         {.threads = 1, .batch = 100, .outputs = 100}, {.threads = 2, .batch = 7, .outputs = 3}, {.threads = 3, .batch = 1}};
@@ -391,12 +423,14 @@ TEST(cancels) {
 TEST(forecast_is_exact) {
     static const ingot_model_options options[] = {
         {.threads = 1}, {.threads = 1, .context = 1000, .batch = 33}, {.threads = 1, .context = 31, .cache_type_k = "q8_0"},
-        {.threads = 1, .context = 4096, .cache_type_v = "f32", .device = "ref"}};
-    for (size_t i = 0; i < IG_COUNT(options); i++) {
+        {.threads = 1, .context = 300, .cache_type_v = "f32", .device = "ref"}};
+    for (size_t i = 0; i < 2 * IG_COUNT(options); i++) {
+        const ingot_model_options *o = &options[i / 2];
+        const char *path = i % 2 ? window_path : f32_path;
         ingot_forecast f = {0};
         ingot_error error = {0};
-        CHECK_EQ(ingot_model_forecast(f32_path, &options[i], &f, &error), INGOT_OK);
-        ingot_model *model = open_model(f32_path, &options[i]);
+        CHECK_EQ(ingot_model_forecast(path, o, &f, &error), INGOT_OK);
+        ingot_model *model = open_model(path, o);
         ingot_session *s = open_session(model);
         REQUIRE(s);
         uint64_t pages = 0, bytes = 0;
@@ -498,9 +532,11 @@ static bool make_models(void) {
         return false;
     snprintf(f32_path, sizeof f32_path, "%s/f32.gguf", folder);
     snprintf(q8_path, sizeof q8_path, "%s/q8.gguf", folder);
+    snprintf(window_path, sizeof window_path, "%s/window.gguf", folder);
     snprintf(vocab_path, sizeof vocab_path, "%s/vocab.gguf", folder);
     bool ok = !tiny_gguf_write(f32_path, &(tiny_gguf_options){0}, &err) &&
               !tiny_gguf_write(q8_path, &(tiny_gguf_options){.dtype = IG_DTYPE_Q8_0}, &err) &&
+              !tiny_gguf_write(window_path, &(tiny_gguf_options){.window = 64}, &err) &&
               !tiny_gguf_write(vocab_path, &(tiny_gguf_options){.no_tensors = true}, &err);
     if (!ok)
         fprintf(stderr, "%s\n", err.message);
@@ -511,11 +547,12 @@ int main(int argc, char **argv) {
     if (!make_models())
         return 1;
     int code = RUN(argc, argv, T(describes), T(refuses), T(checks_ids), T(generates), T(obeys_callbacks), T(goes_on),
-                   T(keeps_what_is_shared), T(logits_do_not_depend_on_steps), T(two_models), T(sessions_on_threads),
+                   T(keeps_what_is_shared), T(starts_anew_behind_a_window), T(logits_do_not_depend_on_steps), T(two_models), T(sessions_on_threads),
                    T(cancels), T(forecast_is_exact), T(renders_and_reports), T(survives_failed_allocations));
     unlink(f32_path);
     unlink(q8_path);
     unlink(vocab_path);
+    unlink(window_path);
     rmdir(folder);
     return code;
 }

@@ -22,6 +22,7 @@ typedef struct maker {
     ig_dtype dtype;
     uint64_t random;
     bool writing; /* second walk: data instead of declarations */
+    bool gemma;
     float values[ROWS_MAX];
     uint8_t bytes[ROWS_MAX * sizeof(float)];
 } maker;
@@ -80,24 +81,31 @@ static ig_status tensor(maker *m, const char *name, ig_dtype dtype, uint32_t col
 static ig_status layer(maker *m, uint32_t i, ig_err *err) {
     static const struct {
         const char *name;
-        uint32_t columns, rows; /* rows 0: a norm */
+        uint32_t columns, rows; /* rows 0: a norm, all of `size` */
         float size;
+        bool gemma; /* only there */
     } tensors[] = {
-        {"attn_norm", WIDTH, 0, 1},
-        {"attn_q", WIDTH, HEADS * HEAD_WIDTH, 0.2f},
-        {"attn_k", WIDTH, KV_HEADS * HEAD_WIDTH, 0.2f},
-        {"attn_v", WIDTH, KV_HEADS * HEAD_WIDTH, 0.1f},
-        {"attn_output", HEADS * HEAD_WIDTH, WIDTH, 0.01f},
-        {"ffn_norm", WIDTH, 0, 1},
-        {"ffn_gate", WIDTH, FFN, 0.1f},
-        {"ffn_up", WIDTH, FFN, 0.1f},
-        {"ffn_down", FFN, WIDTH, 0.01f},
+        {"attn_norm", WIDTH, 0, 1, false},
+        {"attn_q", WIDTH, HEADS * HEAD_WIDTH, 0.2f, false},
+        {"attn_k", WIDTH, KV_HEADS * HEAD_WIDTH, 0.2f, false},
+        {"attn_v", WIDTH, KV_HEADS * HEAD_WIDTH, 0.1f, false},
+        {"attn_output", HEADS * HEAD_WIDTH, WIDTH, 0.01f, false},
+        {"ffn_norm", WIDTH, 0, 1, false},
+        {"ffn_gate", WIDTH, FFN, 0.1f, false},
+        {"ffn_up", WIDTH, FFN, 0.1f, false},
+        {"ffn_down", FFN, WIDTH, 0.01f, false},
+        {"attn_q_norm", HEAD_WIDTH, 0, 1, true},
+        {"attn_k_norm", HEAD_WIDTH, 0, 1, true},
+        {"post_attention_norm", WIDTH, 0, 0.01f, true},
+        {"post_ffw_norm", WIDTH, 0, 0.01f, true},
     };
     for (size_t k = 0; k < IG_COUNT(tensors); k++) {
         char name[64];
+        if (tensors[k].gemma && !m->gemma)
+            continue;
         snprintf(name, sizeof name, "blk.%u.%s.weight", i, tensors[k].name);
         for (size_t j = 0; j < ROWS_MAX; j++)
-            m->values[j] = tensors[k].rows ? tensors[k].size * uniform(&m->random) : 1.0f;
+            m->values[j] = tensors[k].size * (tensors[k].rows ? uniform(&m->random) : 1.0f);
         IG_TRY(tensor(m, name, tensors[k].rows ? m->dtype : IG_DTYPE_F32, tensors[k].columns, tensors[k].rows, err));
     }
     return IG_OK;
@@ -131,15 +139,23 @@ static size_t spell(uint32_t id, char out[32]) {
     return (size_t)snprintf(out, 32, "%c%c", (int)(0xC0 | c >> 6), (int)(0x80 | (c & 63)));
 }
 
+/* A leading @ stands for the architecture. */
+static void put_number(ig_gguf_writer *w, const char *arch, const char *name, uint32_t value) {
+    char key[64];
+    snprintf(key, sizeof key, "%s%s", *name == '@' ? arch : "", name + (*name == '@'));
+    ig_gguf_put_u32(w, key, value);
+}
+
 static void put_keys(ig_gguf_writer *w, const tiny_gguf_options *o) {
     static const struct {
         const char *key;
         uint32_t value;
     } numbers[] = {
-        {"llama.vocab_size", TINY_GGUF_TOKENS},   {"llama.context_length", TINY_GGUF_CONTEXT},
-        {"llama.embedding_length", WIDTH},        {"llama.block_count", LAYERS},
-        {"llama.feed_forward_length", FFN},       {"llama.rope.dimension_count", HEAD_WIDTH},
-        {"llama.attention.head_count", HEADS},    {"llama.attention.head_count_kv", KV_HEADS},
+        {"@.vocab_size", TINY_GGUF_TOKENS},   {"@.context_length", TINY_GGUF_CONTEXT},
+        {"@.embedding_length", WIDTH},        {"@.block_count", LAYERS},
+        {"@.feed_forward_length", FFN},       {"@.rope.dimension_count", HEAD_WIDTH},
+        {"@.attention.key_length", HEAD_WIDTH},   {"@.attention.value_length", HEAD_WIDTH},
+        {"@.attention.head_count", HEADS},    {"@.attention.head_count_kv", KV_HEADS},
         {"tokenizer.ggml.bos_token_id", TINY_GGUF_BOS}, {"tokenizer.ggml.eos_token_id", TINY_GGUF_EOS},
         {"tokenizer.ggml.eot_token_id", TINY_GGUF_END_OF_TURN},
     };
@@ -151,11 +167,16 @@ static void put_keys(ig_gguf_writer *w, const tiny_gguf_options *o) {
         tokens[i] = (ig_str){spelled[i], spell(i, spelled[i])};
         types[i] = i >= TINY_GGUF_BOS && i <= TINY_GGUF_END_OF_TURN ? 3 : 1; /* control, normal */
     }
-    ig_gguf_put_str(w, "general.architecture", IG_STR("llama"));
+    char key[64];
+    const char *arch = o->window ? "gemma3" : "llama";
+    ig_gguf_put_str(w, "general.architecture", ig_str_of(arch));
     ig_gguf_put_str(w, "general.name", IG_STR("tiny"));
     for (size_t i = 0; i < IG_COUNT(numbers); i++)
-        ig_gguf_put_u32(w, numbers[i].key, numbers[i].value);
-    ig_gguf_put_f32(w, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
+        put_number(w, arch, numbers[i].key, numbers[i].value);
+    if (o->window)
+        put_number(w, arch, "@.attention.sliding_window", o->window);
+    snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch);
+    ig_gguf_put_f32(w, key, 1e-5f);
     ig_gguf_put_str(w, "tokenizer.ggml.model", IG_STR("gpt2"));
     ig_gguf_put_str(w, "tokenizer.ggml.pre", IG_STR("gpt-2"));
     ig_gguf_put_strings(w, "tokenizer.ggml.tokens", tokens, TINY_GGUF_TOKENS);
@@ -172,6 +193,7 @@ ig_status tiny_gguf_write(const char *path, const tiny_gguf_options *o, ig_err *
     maker *m = ig_alloc(1, sizeof *m);
     if (!m)
         return ig_fail_memory(err, sizeof *m);
+    m->gemma = o->window != 0;
     m->dtype = o->dtype ? o->dtype : IG_DTYPE_F32;
     ig_status status = ig_gguf_writer_open(&m->w, path, 0, err);
     if (!status) {

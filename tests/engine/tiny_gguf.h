@@ -1,4 +1,4 @@
-/* tiny_gguf.h: writes a small llama model whose text is known beforehand, for tests that need a whole model file.
+/* tiny_gguf.h: writes a small llama or gemma3 model whose text is known beforehand, for tests that need a whole model file.
  *
  * Tokens are the 256 bytes (byte-level BPE), four control tokens and one merge. The output matrix makes one token follow
  * another: after any text the next token depends on the last one alone, with a margin that no kernel and no cache type closes:
@@ -18,7 +18,8 @@ typedef struct tiny_gguf_options {
     bool broken_template; /* one that does not parse */
     bool no_tensors;      /* a vocabulary file */
     bool add_bos;
-    ig_dtype dtype; /* of the matrices; NONE = F32 */
+    ig_dtype dtype;  /* of the matrices; NONE = F32 */
+    uint32_t window; /* not 0: a gemma3 model whose layers see that many tokens */
 } tiny_gguf_options;
 
 IG_MUST_USE ig_status tiny_gguf_write(const char *path, const tiny_gguf_options *options, ig_err *err);

@@ -83,6 +83,11 @@ TEST(forecast_is_enough) {
                 ig_kv_seq_commit(seq, step);
                 at += step;
             }
+            /* Starting anew always works, and gives every page back. */
+            CHECK(ig_kv_seq_truncate(seq, 0));
+            CHECK_EQ(ig_kv_seq_tokens(seq), 0);
+            CHECK_EQ(ig_kv_free_pages(kv, 0), n);
+            CHECK_OK(ig_kv_seq_reserve(seq, chunk, &err));
             ig_kv_seq_destroy(&seq);
             ig_kv_destroy(&kv);
         }
