@@ -156,8 +156,8 @@ static uint32_t chunk_tiles(const linear_run *r, uint32_t part, uint32_t total_t
     uint32_t want = total_tiles / (r->s->n_threads * CHUNKS_PER_THREAD);
     uint32_t most = m->chunk_floats / (r->n * IG_TILE_ROWS * (r->glu ? 2 : 1));
     uint32_t n = IG_MIN(IG_MAX(want, least), most);
-    /* Kernels work on pairs or quads of tiles. */
-    return n >= 4 ? n & ~3u : IG_MAX(n, 1u);
+    /* Kernels work on pairs of vectors of rows: an odd tile at the end of a chunk costs as much as two. */
+    return n >= 8 ? n & ~3u : n >= 2 ? n & ~1u : IG_MIN(2u, IG_MAX(most, 1u));
 }
 
 void cpu_run_linear(cpu_step *s, const cpu_op *op, uint32_t thread) {
