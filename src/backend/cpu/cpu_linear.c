@@ -11,7 +11,9 @@
 #define REDUNDANT_ROWS 2u
 /* Bytes of packed weights that a chunk should have at least, and chunks per thread to aim at. */
 #define CHUNK_BYTES_MIN (24u << 10)
-#define CHUNKS_PER_THREAD 6u
+#define CHUNKS_PER_THREAD_FEW 3u  /* up to FEW_ROWS rows: every chunk starts with a wait for memory */
+#define CHUNKS_PER_THREAD_MANY 6u
+#define FEW_ROWS 8u
 
 typedef struct linear_run {
     cpu_step *s;
@@ -153,7 +155,7 @@ static uint32_t chunk_tiles(const linear_run *r, uint32_t part, uint32_t total_t
     uint32_t rows = r->op->op->u.linear.parts[part].rows;
     size_t tile_bytes = w->matrix_bytes / ((rows + IG_TILE_ROWS - 1) / IG_TILE_ROWS);
     uint32_t least = (uint32_t)(CHUNK_BYTES_MIN / IG_MAX(tile_bytes, (size_t)1));
-    uint32_t want = total_tiles / (r->s->n_threads * CHUNKS_PER_THREAD);
+    uint32_t want = total_tiles / (r->s->n_threads * (r->n <= FEW_ROWS ? CHUNKS_PER_THREAD_FEW : CHUNKS_PER_THREAD_MANY));
     uint32_t most = m->chunk_floats / (r->n * IG_TILE_ROWS * (r->glu ? 2 : 1));
     uint32_t n = IG_MIN(IG_MAX(want, least), most);
     /* Kernels work on pairs of vectors of rows: an odd tile at the end of a chunk costs as much as two. */
