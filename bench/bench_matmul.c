@@ -1,10 +1,13 @@
-/* bench_matmul.c: products per type, shape, columns and threads, as rates and as shares of the machine's roofs, which are
- * measured in the same run. One CSV row per measurement, machine line first.
+/* bench_matmul.c: products per type, shape, columns and threads, as rates and as shares of the
+ * machine's roofs, which are measured in the same run. One CSV row per measurement, machine line
+ * first.
  *
- *     bench_matmul [isa=avx512] [types=Q4_K,Q8_0] [cols=2048 rows=8192] [n=1,6,512] [threads=2] [reps=5] [mb=220]
+ *     bench_matmul [isa=avx512] [types=Q4_K,Q8_0] [cols=2048 rows=8192] [n=1,6,512] [threads=2]
+ * [reps=5] [mb=220]
  *
- * Packing of activations is part of the time. For up to 8 columns the weights rotate through mb megabytes, so that
- * they come from memory (mb=0: from cache). Best of the repetitions, in CPU time of the slowest thread: the machine may be shared. */
+ * Packing of activations is part of the time. For up to 8 columns the weights rotate through mb
+ * megabytes, so that they come from memory (mb=0: from cache). Best of the repetitions, in CPU time
+ * of the slowest thread: the machine may be shared. */
 #include "backend/cpu/matmul_int.h"
 #include "os/os.h"
 
@@ -24,12 +27,13 @@ typedef struct roof_fns {
     double (*int8)(uint64_t n), (*bf16)(uint64_t n), (*fma)(uint64_t n);
 } roof_fns;
 
-#define ROOF_DECLARE(isa)                                     \
-    uint64_t bench_read_##isa(const uint8_t *p, size_t n_bytes); \
-    double bench_int8_##isa(uint64_t n);                      \
-    double bench_bf16_##isa(uint64_t n);                      \
+#define ROOF_DECLARE(isa)                                                                          \
+    uint64_t bench_read_##isa(const uint8_t *p, size_t n_bytes);                                   \
+    double bench_int8_##isa(uint64_t n);                                                           \
+    double bench_bf16_##isa(uint64_t n);                                                           \
     double bench_fma_##isa(uint64_t n);
-#define ROOF(isa_) {#isa_, bench_read_##isa_, bench_int8_##isa_, bench_bf16_##isa_, bench_fma_##isa_}
+#define ROOF(isa_)                                                                                 \
+    { #isa_, bench_read_##isa_, bench_int8_##isa_, bench_bf16_##isa_, bench_fma_##isa_ }
 ROOF_DECLARE(scalar)
 #if defined(__x86_64__)
 ROOF_DECLARE(avx512)
@@ -92,8 +96,8 @@ static uint64_t cpu_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* The time of a repetition is the sum over phases of the slowest thread's CPU time: on a shared machine waiting for a
- * thread that another process has displaced is not the kernel's time. */
+/* The time of a repetition is the sum over phases of the slowest thread's CPU time: on a shared
+ * machine waiting for a thread that another process has displaced is not the kernel's time. */
 static void member_run(void *user) {
     const member *m = user;
     job *j = m->job;
@@ -146,14 +150,17 @@ static void product_body(job *j, uint32_t thread, uint32_t rep, uint32_t phase) 
     if (phase == 0) {
         const ig_act_packer *packer = &j->set->packers[j->kernel->act];
         const uint32_t groups = (uint32_t)ig_div_up(j->n_cols, packer->group_cols);
-        const uint32_t c0 = groups * thread / n * packer->group_cols, c1 = groups * (thread + 1) / n * packer->group_cols;
+        const uint32_t c0 = groups * thread / n * packer->group_cols,
+                       c1 = groups * (thread + 1) / n * packer->group_cols;
         packer->pack(j->x, j->cols, j->cols, j->n_cols, c0, IG_MIN(c1, j->n_cols), j->acts);
         return;
     }
     const uint32_t tiles = (uint32_t)ig_div_up(j->rows, IG_TILE_ROWS);
-    const uint32_t t0 = tiles / 2 * thread / n * 2, t1 = thread + 1 == n ? tiles : tiles / 2 * (thread + 1) / n * 2;
-    j->kernel->multiply(j->packed + rep % j->n_copies * j->copy_bytes, j->rows, j->cols, t0, t1, j->acts, j->n_cols,
-                        j->out + (size_t)t0 * IG_TILE_ROWS, tiles * IG_TILE_ROWS);
+    const uint32_t t0 = tiles / 2 * thread / n * 2,
+                   t1 = thread + 1 == n ? tiles : tiles / 2 * (thread + 1) / n * 2;
+    j->kernel->multiply(j->packed + rep % j->n_copies * j->copy_bytes, j->rows, j->cols, t0, t1,
+                        j->acts, j->n_cols, j->out + (size_t)t0 * IG_TILE_ROWS,
+                        tiles * IG_TILE_ROWS);
 }
 
 static void roof_body(job *j, uint32_t thread, uint32_t rep, uint32_t phase) {
@@ -189,8 +196,9 @@ static void measure_roofs(const roof_fns *fns, uint32_t n_threads, double roofs[
     free(j.packed);
 }
 
-static void measure(const ig_matmul_set *set, const ig_matmul_kernel *kernel, uint32_t rows, uint32_t cols,
-                    const uint32_t *n_list, uint32_t n_count, uint32_t n_threads, uint32_t reps, size_t rotate_bytes, const double roofs[4]) {
+static void measure(const ig_matmul_set *set, const ig_matmul_kernel *kernel, uint32_t rows,
+                    uint32_t cols, const uint32_t *n_list, uint32_t n_count, uint32_t n_threads,
+                    uint32_t reps, size_t rotate_bytes, const double roofs[4]) {
     const ig_dtype_row *info = ig_dtype_info(kernel->dtype);
     job j = {.body = product_body, .set = set, .kernel = kernel, .rows = rows, .cols = cols};
     uint64_t row_bytes;
@@ -200,7 +208,8 @@ static void measure(const ig_matmul_set *set, const ig_matmul_kernel *kernel, ui
     for (uint32_t i = 0; i < n_count; i++)
         n_max = IG_MAX(n_max, n_list[i]);
     j.copy_bytes = ig_round_up(kernel->packed_bytes(rows, cols), 4096);
-    const uint32_t copies = (uint32_t)(rotate_bytes / j.copy_bytes + 1), tiles = (uint32_t)ig_div_up(rows, IG_TILE_ROWS);
+    const uint32_t copies = (uint32_t)(rotate_bytes / j.copy_bytes + 1),
+                   tiles = (uint32_t)ig_div_up(rows, IG_TILE_ROWS);
     j.packed = aligned_alloc(4096, copies * j.copy_bytes);
     j.acts = aligned_alloc(64, ig_round_up(set->packers[kernel->act].bytes(cols, n_max), 64));
     j.x = malloc((size_t)cols * n_max * sizeof(float));
@@ -224,13 +233,15 @@ static void measure(const ig_matmul_set *set, const ig_matmul_kernel *kernel, ui
         j.n_copies = j.n_cols <= 8 ? copies : 2;
         const double seconds = run(&j, n_threads, j.n_cols <= 8 ? reps * copies : reps);
         const double gops = 2.0 * rows * cols * j.n_cols / seconds * 1e-9;
-        const double roof = kernel->act == IG_ACT_FORM_F32 ? roofs[3] : kernel->act == IG_ACT_FORM_BF16 ? roofs[2] : roofs[1];
+        const double roof = kernel->act == IG_ACT_FORM_F32    ? roofs[3]
+                            : kernel->act == IG_ACT_FORM_BF16 ? roofs[2]
+                                                              : roofs[1];
         const double gbs = (double)kernel->packed_bytes(rows, cols) / seconds * 1e-9;
         if (j.n_cols == 1)
             one = seconds;
-        printf("%s,%u,%u,%u,%u,%.1f,%.1f,%.1f,%.1f,%.2f,%.0f\n", info->name, cols, rows, j.n_cols, n_threads, gops,
-               100 * gops / roof, gbs, 100 * gbs / roofs[0], one > 0 ? seconds / one : 0.0,
-               (double)rows * (double)row_bytes / pack_s * 1e-6);
+        printf("%s,%u,%u,%u,%u,%.1f,%.1f,%.1f,%.1f,%.2f,%.0f\n", info->name, cols, rows, j.n_cols,
+               n_threads, gops, 100 * gops / roof, gbs, 100 * gbs / roofs[0],
+               one > 0 ? seconds / one : 0.0, (double)rows * (double)row_bytes / pack_s * 1e-6);
         fflush(stdout);
     }
     free(j.packed);
@@ -259,34 +270,47 @@ static bool chosen(const char *types, const char *name) {
 
 int main(int argc, char **argv) {
     uint32_t cols[LIST_MAX] = {2048, 640, 4096}, rows[LIST_MAX] = {8192, 2048, 14336}, n_shapes = 3;
-    uint32_t n_list[LIST_MAX] = {1, 2, 4, 6, 8, 32, 512}, n_count = 7, threads[LIST_MAX] = {1, 2}, n_threads = 2, reps = 5;
+    uint32_t n_list[LIST_MAX] = {1, 2, 4, 6, 8, 32, 512}, n_count = 7, threads[LIST_MAX] = {1, 2},
+             n_threads = 2, reps = 5;
     size_t rotate_bytes = ROTATE_BYTES;
     const char *types = NULL, *isa = SETS[0]->isa;
     for (int i = 1; i < argc; i++) {
         const char *value = strchr(argv[i], '=');
         if (!value) {
-            fprintf(stderr, "bench_matmul: %s is no option; isa= types= cols= rows= n= threads= reps= mb=\n", argv[i]);
+            fprintf(
+                stderr,
+                "bench_matmul: %s is no option; isa= types= cols= rows= n= threads= reps= mb=\n",
+                argv[i]);
             return 2;
         }
         value++;
         switch (argv[i][0]) {
-        case 'i': isa = value; break;
+        case 'i':
+            isa = value;
+            break;
         case 't':
             if (argv[i][1] == 'y')
                 types = value;
             else
                 n_threads = numbers(value, threads);
             break;
-        case 'm': rotate_bytes = (size_t)strtoul(value, NULL, 10) << 20; break;
-        case 'c': n_shapes = numbers(value, cols); break;
-        case 'n': n_count = numbers(value, n_list); break;
+        case 'm':
+            rotate_bytes = (size_t)strtoul(value, NULL, 10) << 20;
+            break;
+        case 'c':
+            n_shapes = numbers(value, cols);
+            break;
+        case 'n':
+            n_count = numbers(value, n_list);
+            break;
         case 'r':
             if (argv[i][1] == 'o')
                 n_shapes = numbers(value, rows);
             else
                 reps = (uint32_t)strtoul(value, NULL, 10);
             break;
-        default: return 2;
+        default:
+            return 2;
         }
     }
     for (size_t s = 0; s < IG_COUNT(SETS); s++) {
@@ -295,14 +319,16 @@ int main(int argc, char **argv) {
         for (uint32_t t = 0; t < n_threads; t++) {
             double roofs[4];
             measure_roofs(&ROOFS[s], threads[t], roofs);
-            printf("# isa=%s threads=%u read=%.1f GB/s int8=%.0f GOPS bf16=%.0f GFLOPS fma=%.0f GFLOPS\n", isa, threads[t],
-                   roofs[0], roofs[1], roofs[2], roofs[3]);
-            puts("type,cols,rows,n,threads,gops,percent_of_dot,weight_gb_s,percent_of_read,time_over_n1,pack_mb_s");
+            printf("# isa=%s threads=%u read=%.1f GB/s int8=%.0f GOPS bf16=%.0f GFLOPS fma=%.0f "
+                   "GFLOPS\n",
+                   isa, threads[t], roofs[0], roofs[1], roofs[2], roofs[3]);
+            puts("type,cols,rows,n,threads,gops,percent_of_dot,weight_gb_s,percent_of_read,time_"
+                 "over_n1,pack_mb_s");
             for (uint32_t i = 0; i < n_shapes; i++)
                 for (size_t k = 0; k < SETS[s]->n_kernels; k++)
                     if (chosen(types, ig_dtype_info(SETS[s]->kernels[k].dtype)->name))
-                        measure(SETS[s], &SETS[s]->kernels[k], rows[i], cols[i], n_list, n_count, threads[t], reps,
-                                rotate_bytes, roofs);
+                        measure(SETS[s], &SETS[s]->kernels[k], rows[i], cols[i], n_list, n_count,
+                                threads[t], reps, rotate_bytes, roofs);
         }
     }
     return 0;

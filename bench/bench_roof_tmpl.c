@@ -1,5 +1,6 @@
-/* bench_roof_tmpl.c: what the machine can do at most, per ISA: reading memory, int8 dot products, BF16 dot products, FMAs.
- * The figures of bench_matmul are shares of these, measured in the same run. */
+/* bench_roof_tmpl.c: what the machine can do at most, per ISA: reading memory, int8 dot products,
+ * BF16 dot products, FMAs. The figures of bench_matmul are shares of these, measured in the same
+ * run. */
 #include IG_SIMD_HEADER
 
 #include "backend/cpu/matmul_int.h"
@@ -18,7 +19,8 @@ double FN(int8)(uint64_t n);
 double FN(bf16)(uint64_t n);
 double FN(fma)(uint64_t n);
 
-/* Reads n_bytes (a multiple of 4096) as four streams, which is faster than one and what the kernels do. */
+/* Reads n_bytes (a multiple of 4096) as four streams, which is faster than one and what the kernels
+ * do. */
 uint64_t FN(read)(const uint8_t *p, size_t n_bytes) {
     vi a = vi_zero(), b = a, c = a, d = a;
     const size_t share = n_bytes / 4;
@@ -43,8 +45,8 @@ uint64_t FN(read)(const uint8_t *p, size_t n_bytes) {
 
 double FN(int8)(uint64_t n) {
     vi w = vi_set8(3), x = vi_set8(5);
-#define X(i)            \
-    vi a##i = vi_zero(); \
+#define X(i)                                                                                       \
+    vi a##i = vi_zero();                                                                           \
     IG_BENCH_KEEP(a##i);
     CHAINS(X)
 #undef X
@@ -63,8 +65,8 @@ double FN(int8)(uint64_t n) {
 double FN(bf16)(uint64_t n) {
     const uint8_t bytes[256] = {0};
     bf16_vector w = bf16_load(bytes, 0), x = bf16_bcast(bytes);
-#define X(i)            \
-    vf a##i = vf_zero(); \
+#define X(i)                                                                                       \
+    vf a##i = vf_zero();                                                                           \
     IG_BENCH_KEEP(a##i);
     CHAINS(X)
 #undef X
@@ -83,8 +85,8 @@ double FN(bf16)(uint64_t n) {
 double FN(fma)(uint64_t n) {
     const float zero = 0;
     vf w = vf_bcast(&zero), x = w;
-#define X(i)            \
-    vf a##i = vf_zero(); \
+#define X(i)                                                                                       \
+    vf a##i = vf_zero();                                                                           \
     IG_BENCH_KEEP(a##i);
     CHAINS(X)
 #undef X

@@ -1,6 +1,7 @@
-/* test_matmul.c: every weight type on every ISA level that this machine has, against double arithmetic on decoded weights:
- * with the activations as the kernel quantised them (tight) and as they were (the dtype row's tolerance). Bits must not
- * depend on the number of columns, on the share of tiles or on how packing was divided; levels must agree. */
+/* test_matmul.c: every weight type on every ISA level that this machine has, against double
+ * arithmetic on decoded weights: with the activations as the kernel quantised them (tight) and as
+ * they were (the dtype row's tolerance). Bits must not depend on the number of columns, on the
+ * share of tiles or on how packing was divided; levels must agree. */
 #include "backend/cpu/matmul_int.h"
 
 #include "test.h"
@@ -17,8 +18,10 @@ static const level *levels(size_t *n) {
     static level list[3];
     const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                        __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+                        __builtin_cpu_supports("avx512vnni") &&
+                        __builtin_cpu_supports("avx512bf16");
+    const bool avx2 =
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); /* these have F16C */
     list[0] = (level){&ig_matmul_scalar, true};
     list[1] = (level){&ig_matmul_avx2, avx2};
     list[2] = (level){&ig_matmul_avx512, avx512};
@@ -35,7 +38,9 @@ static const level *levels(size_t *n) {
 }
 #endif
 
-/* ---- weights --------------------------------------------------------------------------------------------------- */
+/* ---- weights
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Where a block of a type has f16 fields; random bytes there would be NaN or far too large. */
 typedef struct weight_type {
@@ -44,10 +49,12 @@ typedef struct weight_type {
 } weight_type;
 
 static const weight_type TYPES[] = {
-    {IG_DTYPE_F32, {-1, -1}},   {IG_DTYPE_F16, {-1, -1}},   {IG_DTYPE_BF16, {-1, -1}}, {IG_DTYPE_Q4_0, {0, -1}},
-    {IG_DTYPE_Q4_1, {0, 2}},    {IG_DTYPE_Q5_0, {0, -1}},   {IG_DTYPE_Q5_1, {0, 2}},   {IG_DTYPE_Q8_0, {0, -1}},
-    {IG_DTYPE_IQ4_NL, {0, -1}}, {IG_DTYPE_MXFP4, {-1, -1}}, {IG_DTYPE_Q2_K, {80, 82}}, {IG_DTYPE_Q3_K, {108, -1}},
-    {IG_DTYPE_Q4_K, {0, 2}},    {IG_DTYPE_Q5_K, {0, 2}},    {IG_DTYPE_Q6_K, {208, -1}}, {IG_DTYPE_IQ4_XS, {0, -1}},
+    {IG_DTYPE_F32, {-1, -1}},   {IG_DTYPE_F16, {-1, -1}},  {IG_DTYPE_BF16, {-1, -1}},
+    {IG_DTYPE_Q4_0, {0, -1}},   {IG_DTYPE_Q4_1, {0, 2}},   {IG_DTYPE_Q5_0, {0, -1}},
+    {IG_DTYPE_Q5_1, {0, 2}},    {IG_DTYPE_Q8_0, {0, -1}},  {IG_DTYPE_IQ4_NL, {0, -1}},
+    {IG_DTYPE_MXFP4, {-1, -1}}, {IG_DTYPE_Q2_K, {80, 82}}, {IG_DTYPE_Q3_K, {108, -1}},
+    {IG_DTYPE_Q4_K, {0, 2}},    {IG_DTYPE_Q5_K, {0, 2}},   {IG_DTYPE_Q6_K, {208, -1}},
+    {IG_DTYPE_IQ4_XS, {0, -1}},
 };
 
 static uint64_t state = 1;
@@ -73,28 +80,38 @@ static void make_weights(const weight_type *type, uint8_t *w, size_t n_bytes, fi
     const ig_dtype_row *info = ig_dtype_info(type->dtype);
     if (info->block_elems == 1) {
         for (size_t i = 0; i < n_bytes / info->block_bytes; i++) {
-            const float f = how == FILL_EXTREME ? (next_random() & 1 ? 1000.0f : -1000.0f) : next_float();
+            const float f =
+                how == FILL_EXTREME ? (next_random() & 1 ? 1000.0f : -1000.0f) : next_float();
             if (type->dtype == IG_DTYPE_F32)
                 memcpy(w + 4 * i, &f, 4);
             else
-                put_u16(w + 2 * i, type->dtype == IG_DTYPE_F16 ? ig_f32_to_f16(f) : ig_f32_to_bf16(f));
+                put_u16(w + 2 * i,
+                        type->dtype == IG_DTYPE_F16 ? ig_f32_to_f16(f) : ig_f32_to_bf16(f));
         }
         return;
     }
     for (size_t b = 0; b < n_bytes; b += info->block_bytes) {
         const uint32_t ends = next_random() % 3;
         for (size_t i = 0; i < info->block_bytes; i++)
-            w[b + i] = (uint8_t)(how == FILL_RANDOM ? next_random() : ends == 0 ? 0 : ends == 1 ? 0xff : 0x80);
+            w[b + i] = (uint8_t)(how == FILL_RANDOM ? next_random()
+                                 : ends == 0        ? 0
+                                 : ends == 1        ? 0xff
+                                                    : 0x80);
         for (int h = 0; h < 2; h++)
             if (type->halves[h] >= 0)
-                put_u16(w + b + (size_t)type->halves[h],
-                        how == FILL_RANDOM ? ig_f32_to_f16(next_float() * 0.01f) : next_random() & 1 ? 0x7bff : 0xfbff);
+                put_u16(w + b + (size_t)type->halves[h], how == FILL_RANDOM
+                                                             ? ig_f32_to_f16(next_float() * 0.01f)
+                                                         : next_random() & 1 ? 0x7bff
+                                                                             : 0xfbff);
         if (type->dtype == IG_DTYPE_MXFP4)
-            w[b] = (uint8_t)(how == FILL_RANDOM ? 115 + next_random() % 10 : next_random() & 1 ? 0 : 200);
+            w[b] = (uint8_t)(how == FILL_RANDOM  ? 115 + next_random() % 10
+                             : next_random() & 1 ? 0
+                                                 : 200);
     }
 }
 
-/* ---- activations as the kernel sees them ----------------------------------------------------------------------------- */
+/* ---- activations as the kernel sees them
+ * ----------------------------------------------------------------------------- */
 
 static uint32_t word(const uint8_t *p) {
     uint32_t w;
@@ -107,8 +124,8 @@ static float float_at(const uint8_t *p) {
     return f;
 }
 
-static void unpack_acts(const ig_matmul_set *set, ig_act_format form, const uint8_t *acts, uint32_t cols, uint32_t n_cols,
-                        uint32_t c, double *x) {
+static void unpack_acts(const ig_matmul_set *set, ig_act_format form, const uint8_t *acts,
+                        uint32_t cols, uint32_t n_cols, uint32_t c, double *x) {
     const uint32_t group = set->packers[form].group_cols, first = c / group * group;
     const uint32_t nr = IG_MIN(group, n_cols - first), lane = c - first;
     const uint8_t *g = acts + c / group * ig_act_group_bytes(form, cols, group);
@@ -125,13 +142,15 @@ static void unpack_acts(const ig_matmul_set *set, ig_act_format form, const uint
         } else {
             const uint8_t *b = g + (size_t)(k / 256) * IG_Q8K_DWORDS * 4 * nr;
             const uint32_t shift = word(b + ((IG_Q8K_SHIFT + k % 256 / 32) * nr + lane) * 4);
-            x[k] = (double)(int8_t)b[(k % 256 / 4 * nr + lane) * 4 + k % 4] * (double)(1u << shift) *
-                   (double)float_at(b + (IG_Q8K_SCALE * nr + lane) * 4);
+            x[k] = (double)(int8_t)b[(k % 256 / 4 * nr + lane) * 4 + k % 4] *
+                   (double)(1u << shift) * (double)float_at(b + (IG_Q8K_SCALE * nr + lane) * 4);
         }
     }
 }
 
-/* ---- one product -------------------------------------------------------------------------------------------------------- */
+/* ---- one product
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct problem {
     const weight_type *type;
@@ -140,7 +159,8 @@ typedef struct problem {
     float *x; /* [n_cols][cols + 3] */
 } problem;
 
-static void make_problem(problem *p, const weight_type *type, uint32_t rows, uint32_t cols, uint32_t n_cols, fill how) {
+static void make_problem(problem *p, const weight_type *type, uint32_t rows, uint32_t cols,
+                         uint32_t n_cols, fill how) {
     uint64_t row_bytes = 0;
     *p = (problem){.type = type, .rows = rows, .cols = cols, .n_cols = n_cols};
     CHECK(ig_dtype_bytes(type->dtype, cols, &row_bytes));
@@ -171,7 +191,8 @@ static void multiply(product *r, const problem *p, const ig_matmul_set *set, uin
     const ig_act_packer *packer = &set->packers[kernel->act];
     const uint32_t tiles = (uint32_t)ig_div_up(p->rows, IG_TILE_ROWS);
     const uint32_t groups = (uint32_t)ig_div_up(p->n_cols, packer->group_cols);
-    const size_t packed_bytes = kernel->packed_bytes(p->rows, p->cols), acts_bytes = packer->bytes(p->cols, p->n_cols);
+    const size_t packed_bytes = kernel->packed_bytes(p->rows, p->cols),
+                 acts_bytes = packer->bytes(p->cols, p->n_cols);
     r->packed = aligned(packed_bytes);
     r->acts = aligned(acts_bytes);
     memset(r->packed, 0x55, packed_bytes + 64);
@@ -182,15 +203,19 @@ static void multiply(product *r, const problem *p, const ig_matmul_set *set, uin
     for (size_t i = 0; i < floats; i++)
         memcpy(&r->out[i], &(uint32_t){GUARD}, 4);
     for (uint32_t i = pieces; i-- > 0;) { /* any order */
-        kernel->pack(p->weights, p->rows, p->cols, tiles * i / pieces, tiles * (i + 1) / pieces, r->packed);
-        const uint32_t c0 = groups * i / pieces * packer->group_cols, c1 = groups * (i + 1) / pieces * packer->group_cols;
+        kernel->pack(p->weights, p->rows, p->cols, tiles * i / pieces, tiles * (i + 1) / pieces,
+                     r->packed);
+        const uint32_t c0 = groups * i / pieces * packer->group_cols,
+                       c1 = groups * (i + 1) / pieces * packer->group_cols;
         packer->pack(p->x, p->cols + 3, p->cols, p->n_cols, c0, IG_MIN(c1, p->n_cols), r->acts);
     }
     for (int i = 0; i < 64; i++) /* nothing behind the ends was written */
-        CHECK(r->packed[packed_bytes + (size_t)i] == 0x55 && r->acts[acts_bytes + (size_t)i] == 0x55);
+        CHECK(r->packed[packed_bytes + (size_t)i] == 0x55 &&
+              r->acts[acts_bytes + (size_t)i] == 0x55);
     for (uint32_t i = pieces; i-- > 0;)
-        kernel->multiply(r->packed, p->rows, p->cols, tiles * i / pieces, tiles * (i + 1) / pieces, r->acts, p->n_cols,
-                         r->out + 4 + tiles * i / pieces * IG_TILE_ROWS, r->stride);
+        kernel->multiply(r->packed, p->rows, p->cols, tiles * i / pieces, tiles * (i + 1) / pieces,
+                         r->acts, p->n_cols, r->out + 4 + tiles * i / pieces * IG_TILE_ROWS,
+                         r->stride);
 }
 static void free_product(product *r) {
     free(r->packed);
@@ -214,8 +239,10 @@ static void check_guards(const problem *p, const product *r) {
         CHECK_EQ(word((const uint8_t *)(r->out + i)), GUARD);
 }
 
-/* Against double: every output within `tight` of the sum of |w x| with the kernel's activations; NMSE with the real ones. */
-static void check_values(const problem *p, const product *r, const ig_matmul_set *set, double tight) {
+/* Against double: every output within `tight` of the sum of |w x| with the kernel's activations;
+ * NMSE with the real ones. */
+static void check_values(const problem *p, const product *r, const ig_matmul_set *set,
+                         double tight) {
     const ig_dtype_row *info = ig_dtype_info(p->type->dtype);
     const ig_matmul_kernel *kernel = ig_matmul_find(set, p->type->dtype);
     uint64_t row_bytes = 0;
@@ -236,8 +263,8 @@ static void check_values(const problem *p, const product *r, const ig_matmul_set
             }
             const double y = (double)column(r, c)[i];
             if (!(fabs(y - exact) <= tight * size + 1e-37))
-                TEST_FAIL("%s %ux%ux%u row %u column %u: %.9g, not %.9g (size %g)", kernel->name, p->rows, p->cols,
-                          p->n_cols, i, c, y, exact, size);
+                TEST_FAIL("%s %ux%ux%u row %u column %u: %.9g, not %.9g (size %g)", kernel->name,
+                          p->rows, p->cols, p->n_cols, i, c, y, exact, size);
             error += (y - real) * (y - real);
             power += real * real;
         }
@@ -249,31 +276,35 @@ static void check_values(const problem *p, const product *r, const ig_matmul_set
     free(x);
 }
 
-/* Mins make sums of large terms that cancel: int16 sums of activations are rounded to 1/16 of a quantum, so the products
- * of Q2_K, Q4_K and Q5_K are exact only to that; the rest is float rounding. */
+/* Mins make sums of large terms that cancel: int16 sums of activations are rounded to 1/16 of a
+ * quantum, so the products of Q2_K, Q4_K and Q5_K are exact only to that; the rest is float
+ * rounding. */
 static double tightness(ig_dtype dtype) {
     return dtype == IG_DTYPE_Q2_K || dtype == IG_DTYPE_Q4_K || dtype == IG_DTYPE_Q5_K ? 2e-4 : 2e-6;
 }
 
-#define EACH_LEVEL(set)                                                                       \
-    size_t n_levels;                                                                          \
-    const level *list = levels(&n_levels);                                                    \
-    for (size_t l = 0; l < n_levels; l++)                                                     \
+#define EACH_LEVEL(set)                                                                            \
+    size_t n_levels;                                                                               \
+    const level *list = levels(&n_levels);                                                         \
+    for (size_t l = 0; l < n_levels; l++)                                                          \
         for (const ig_matmul_set *set = list[l].present ? list[l].set : NULL; set; set = NULL)
-#define EACH_TYPE(type) for (const weight_type *type = TYPES; type < TYPES + IG_COUNT(TYPES); type++)
+#define EACH_TYPE(type)                                                                            \
+    for (const weight_type *type = TYPES; type < TYPES + IG_COUNT(TYPES); type++)
 
 static uint32_t least_cols(ig_dtype dtype) {
     return ig_dtype_info(dtype)->block_elems;
 }
 
 TEST(shapes) {
-    static const uint32_t ROWS[] = {1, 2, 15, 16, 17, 32, 33, 48, 70}, N_COLS[] = {1, 2, 3, 4, 5, 6, 7, 8, 13, 20};
+    static const uint32_t ROWS[] = {1, 2, 15, 16, 17, 32, 33, 48, 70},
+                          N_COLS[] = {1, 2, 3, 4, 5, 6, 7, 8, 13, 20};
     static const uint32_t BLOCKS[] = {1, 2, 3, 5, 20};
     EACH_LEVEL(set) EACH_TYPE(type) {
         for (size_t i = 0; i < IG_COUNT(ROWS) + IG_COUNT(N_COLS); i++) {
             problem p;
             product r;
-            make_problem(&p, type, ROWS[i % IG_COUNT(ROWS)], least_cols(type->dtype) * BLOCKS[i % IG_COUNT(BLOCKS)],
+            make_problem(&p, type, ROWS[i % IG_COUNT(ROWS)],
+                         least_cols(type->dtype) * BLOCKS[i % IG_COUNT(BLOCKS)],
                          N_COLS[i % IG_COUNT(N_COLS)], FILL_RANDOM);
             multiply(&r, &p, set, 1);
             check_guards(&p, &r);
@@ -348,7 +379,8 @@ TEST(bits_do_not_depend_on_the_division) {
         multiply(&parts, &p, set, 4);
         const ig_matmul_kernel *kernel = ig_matmul_find(set, type->dtype);
         CHECK(memcmp(whole.packed, parts.packed, kernel->packed_bytes(p.rows, p.cols)) == 0);
-        CHECK(memcmp(whole.acts, parts.acts, set->packers[kernel->act].bytes(p.cols, p.n_cols)) == 0);
+        CHECK(memcmp(whole.acts, parts.acts, set->packers[kernel->act].bytes(p.cols, p.n_cols)) ==
+              0);
         for (uint32_t c = 0; c < p.n_cols; c++)
             CHECK(memcmp(column(&whole, c), column(&parts, c), p.rows * sizeof(float)) == 0);
         for (uint32_t first = 0; first < p.n_cols; first++) {
@@ -360,7 +392,8 @@ TEST(bits_do_not_depend_on_the_division) {
             multiply(&r, &some, set, 1);
             for (uint32_t c = 0; c < n; c++)
                 if (memcmp(column(&whole, first + c), column(&r, c), p.rows * sizeof(float)) != 0)
-                    TEST_FAIL("%s: column %u of %u differs from column %u of 20", kernel->name, c, n, first + c);
+                    TEST_FAIL("%s: column %u of %u differs from column %u of 20", kernel->name, c,
+                              n, first + c);
             free_product(&r);
         }
         free_product(&whole);
@@ -369,7 +402,8 @@ TEST(bits_do_not_depend_on_the_division) {
     }
 }
 
-/* Other levels give the scalar level's bits, up to the rare double rounding of its FMA; BF16 up to float rounding. */
+/* Other levels give the scalar level's bits, up to the rare double rounding of its FMA; BF16 up to
+ * float rounding. */
 TEST(levels_agree) {
     EACH_LEVEL(set) EACH_TYPE(type) {
         problem p;
@@ -377,15 +411,18 @@ TEST(levels_agree) {
         make_problem(&p, type, 130, 768, 9, FILL_RANDOM);
         multiply(&a, &p, &ig_matmul_scalar, 1);
         multiply(&b, &p, set, 1);
-        CHECK_EQ(memcmp(a.packed, b.packed, ig_matmul_find(set, type->dtype)->packed_bytes(p.rows, p.cols)), 0);
-        if (ig_matmul_find(set, type->dtype)->act == ig_matmul_find(&ig_matmul_scalar, type->dtype)->act) {
+        CHECK_EQ(memcmp(a.packed, b.packed,
+                        ig_matmul_find(set, type->dtype)->packed_bytes(p.rows, p.cols)),
+                 0);
+        if (ig_matmul_find(set, type->dtype)->act ==
+            ig_matmul_find(&ig_matmul_scalar, type->dtype)->act) {
             uint32_t different = 0;
             for (uint32_t c = 0; c < p.n_cols; c++)
                 for (uint32_t i = 0; i < p.rows; i++)
                     different += memcmp(column(&a, c) + i, column(&b, c) + i, 4) != 0;
             if (different > 1)
-                TEST_FAIL("%s: %u of %u outputs differ from scalar", ig_matmul_find(set, type->dtype)->name, different,
-                          p.rows * p.n_cols);
+                TEST_FAIL("%s: %u of %u outputs differ from scalar",
+                          ig_matmul_find(set, type->dtype)->name, different, p.rows * p.n_cols);
         }
         free_product(&a);
         free_product(&b);

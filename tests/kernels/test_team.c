@@ -1,4 +1,4 @@
-/* test_team.c: barriers order memory, chunks are handed out once, runs follow each other, opening
+/* test_team.c: barriers order memory, chunks are handed out once, runs follow each other and leave out whom they should, opening
  * survives a full heap. Run under TSan too. */
 #include "test.h"
 
@@ -106,6 +106,36 @@ TEST(runs_follow_each_other) {
     ig_team_close(&r.team);
 }
 
+typedef struct crowd {
+    ig_team *team;
+    uint32_t smallest; /* run so far; written by thread 0 */
+    uint32_t strangers[1024]; /* per thread: runs it had no part in */
+} crowd;
+
+static void crowd_run(void *user, uint32_t thread, uint32_t n_threads) {
+    crowd *c = user;
+    c->strangers[thread] += thread >= n_threads;
+    if (thread == 0)
+        c->smallest = n_threads < c->smallest ? n_threads : c->smallest;
+    ig_team_barrier(c->team, thread);
+    ig_team_barrier(c->team, thread);
+}
+
+/* More threads than cores: runs get fewer threads than the team has, and the others must stay out. */
+TEST(threads_left_out_stay_out) {
+    ig_err err = {0};
+    static crowd c;
+    const uint32_t n = ig_cpu_count() * 4 < 256 ? ig_cpu_count() * 4 : 256;
+    c = (crowd){.smallest = n};
+    REQUIRE_OK(ig_team_open(&c.team, n, false, &err));
+    const uint64_t end = ig_clock_ns() + 1500000000u;
+    for (uint32_t more = 200; more && ig_clock_ns() < end; more -= c.smallest < n)
+        ig_team_run(c.team, crowd_run, &c);
+    ig_team_close(&c.team);
+    for (uint32_t i = 0; i < n; i++)
+        CHECK_EQ(c.strangers[i], 0);
+}
+
 TEST(idle_team_uses_no_cpu) {
     ig_err err = {0};
     ring r = {0};
@@ -148,7 +178,7 @@ TEST(allocation_failures) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(barriers_order_memory), T(chunks_are_taken_once),
+    return RUN(argc, argv, T(barriers_order_memory), T(chunks_are_taken_once), T(threads_left_out_stay_out),
                T(runs_follow_each_other), T(idle_team_uses_no_cpu), T(bad_sizes_are_refused),
                T(allocation_failures));
 }

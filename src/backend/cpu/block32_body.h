@@ -1,9 +1,11 @@
-/* block32_body.h: the product for one type with blocks of 32 inputs; included once per type with CODEC defined.
+/* block32_body.h: the product for one type with blocks of 32 inputs; included once per type with
+ * CODEC defined.
  *
- * Per block and column: 8 dot products of words, one conversion, one FMA with (weight scale * activation scale). The
- * offset of unsigned quants goes into the start value of the integer accumulator: -offset * sum(activation quants).
- * 2 vectors of rows x up to 6 columns: 12 integer and 12 float accumulators, all named, because gcc 12 keeps arrays of
- * them in memory. The float order is: blocks ascending, f = fma(int, d * s, f), then f = fma(m, s * sum, f). */
+ * Per block and column: 8 dot products of words, one conversion, one FMA with (weight scale *
+ * activation scale). The offset of unsigned quants goes into the start value of the integer
+ * accumulator: -offset * sum(activation quants). 2 vectors of rows x up to 6 columns: 12 integer
+ * and 12 float accumulators, all named, because gcc 12 keeps arrays of them in memory. The float
+ * order is: blocks ascending, f = fma(int, d * s, f), then f = fma(m, s * sum, f). */
 #define CF(name) IG_CAT2(CODEC, name)
 #define KF(name) IG_CAT3(CODEC, name, IG_ISA)
 
@@ -37,46 +39,48 @@ IG_INLINE void KF(pair)(const ig_pair_args *g, const uint8_t *x, const int nr) {
             sa = qa - 4 * ra + quants;
             sb = qb - 4 * rb + quants;
         }
-#define START(c)                                                                   \
-    vi ia##c = vi_zero();                                                         \
-    if (c < nr && CF(offset_shift) >= 0) {                                        \
-        const vi n = vi_bcast(x + (IG_Q8_NEGSUM * nr + c) * 4);                   \
-        ia##c = CF(bits8) ? vi_init8(n) : vi_shl32(n, CF(offset_shift) & 31);     \
-    }                                                                             \
+#define START(c)                                                                                   \
+    vi ia##c = vi_zero();                                                                          \
+    if (c < nr && CF(offset_shift) >= 0) {                                                         \
+        const vi n = vi_bcast(x + (IG_Q8_NEGSUM * nr + c) * 4);                                    \
+        ia##c = CF(bits8) ? vi_init8(n) : vi_shl32(n, CF(offset_shift) & 31);                      \
+    }                                                                                              \
     vi ib##c = ia##c;
         IG_EACH6(START)
 #undef START
-#define DOT(c)                                    \
-    {                                             \
-        const vi xc = vi_bcast(xw + c * 4);       \
-        ia##c = KF(dot)(ia##c, wa, xc);           \
-        ib##c = KF(dot)(ib##c, wb, xc);           \
+#define DOT(c)                                                                                     \
+    {                                                                                              \
+        const vi xc = vi_bcast(xw + c * 4);                                                        \
+        ia##c = KF(dot)(ia##c, wa, xc);                                                            \
+        ib##c = KF(dot)(ib##c, wb, xc);                                                            \
     }
-/* One column has too few chains for the latency of a dot product: half of its words go to spare accumulators. */
-#define DOT_SPARE                                 \
-    {                                             \
-        const vi xc = vi_bcast(xw);               \
-        ia1 = KF(dot)(ia1, wa, xc);               \
-        ib1 = KF(dot)(ib1, wb, xc);               \
+/* One column has too few chains for the latency of a dot product: half of its words go to spare
+ * accumulators. */
+#define DOT_SPARE                                                                                  \
+    {                                                                                              \
+        const vi xc = vi_bcast(xw);                                                                \
+        ia1 = KF(dot)(ia1, wa, xc);                                                                \
+        ib1 = KF(dot)(ib1, wb, xc);                                                                \
     }
-#define WORD(p)                                                \
-    {                                                          \
-        const vi wa = CF(operand)(qa, p), wb = CF(operand)(qb, p); \
-        const uint8_t *const xw = x + (p) * 4 * nr;            \
-        if ((p) < LINES) {                                     \
-            IG_AHEAD(ahead_a + (p)*IG_LINE);                \
-            IG_AHEAD(ahead_b + (p)*IG_LINE);                \
-        }                                                      \
-        if (nr == 1 && (p) >= 4)                               \
-            DOT_SPARE                                          \
-        else                                                   \
-            IG_COLUMNS(DOT)                                    \
+#define WORD(p)                                                                                    \
+    {                                                                                              \
+        const vi wa = CF(operand)(qa, p), wb = CF(operand)(qb, p);                                 \
+        const uint8_t *const xw = x + (p)*4 * nr;                                                  \
+        if ((p) < LINES) {                                                                         \
+            IG_AHEAD(ahead_a + (p)*IG_LINE);                                                       \
+            IG_AHEAD(ahead_b + (p)*IG_LINE);                                                       \
+        }                                                                                          \
+        if (nr == 1 && (p) >= 4)                                                                   \
+            DOT_SPARE                                                                              \
+        else                                                                                       \
+            IG_COLUMNS(DOT)                                                                        \
     }
-        WORD(0) WORD(4) WORD(1) WORD(5) WORD(2) WORD(6) WORD(3) WORD(7)
+        WORD(0)
+        WORD(4) WORD(1) WORD(5) WORD(2) WORD(6) WORD(3) WORD(7)
 #undef WORD
 #undef DOT_SPARE
 #undef DOT
-        if (nr == 1) {
+            if (nr == 1) {
             ia0 = vi_add(ia0, ia1);
             ib0 = vi_add(ib0, ib1);
         }
@@ -87,21 +91,21 @@ IG_INLINE void KF(pair)(const ig_pair_args *g, const uint8_t *x, const int nr) {
         ahead_a += BLOCK;
         ahead_b += BLOCK;
         const vf da = CF(scale)(sa, ra), db = CF(scale)(sb, rb);
-#define SCALE(c)                                                          \
-    {                                                                     \
-        const vf s = vf_bcast(x + (IG_Q8_SCALE * nr + c) * 4);            \
-        fa##c = vf_fma(vi_to_f32(ia##c), vf_mul(da, s), fa##c);           \
-        fb##c = vf_fma(vi_to_f32(ib##c), vf_mul(db, s), fb##c);           \
+#define SCALE(c)                                                                                   \
+    {                                                                                              \
+        const vf s = vf_bcast(x + (IG_Q8_SCALE * nr + c) * 4);                                     \
+        fa##c = vf_fma(vi_to_f32(ia##c), vf_mul(da, s), fa##c);                                    \
+        fb##c = vf_fma(vi_to_f32(ib##c), vf_mul(db, s), fb##c);                                    \
     }
         IG_COLUMNS(SCALE)
 #undef SCALE
         if (CF(min)) {
             const vf ma = CF(least)(sa, ra), mb = CF(least)(sb, rb);
-#define LEAST(c)                                                  \
-    {                                                             \
-        const vf s = vf_bcast(x + (IG_Q8_XSUM * nr + c) * 4);     \
-        fa##c = vf_fma(ma, s, fa##c);                             \
-        fb##c = vf_fma(mb, s, fb##c);                             \
+#define LEAST(c)                                                                                   \
+    {                                                                                              \
+        const vf s = vf_bcast(x + (IG_Q8_XSUM * nr + c) * 4);                                      \
+        fa##c = vf_fma(ma, s, fa##c);                                                              \
+        fb##c = vf_fma(mb, s, fb##c);                                                              \
     }
             IG_COLUMNS(LEAST)
 #undef LEAST
@@ -112,8 +116,8 @@ IG_INLINE void KF(pair)(const ig_pair_args *g, const uint8_t *x, const int nr) {
         sb += CF(scale_bytes);
         x += IG_Q8_DWORDS * 4 * nr;
     }
-#define STORE(c)                                   \
-    vf_store(g->out_a + c * g->out_stride, fa##c); \
+#define STORE(c)                                                                                   \
+    vf_store(g->out_a + c * g->out_stride, fa##c);                                                 \
     vf_store(g->out_b + c * g->out_stride_b, fb##c);
     IG_COLUMNS(STORE)
 #undef STORE
@@ -126,9 +130,10 @@ static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row
     q += 4 * row;
     for (uint32_t i = 0; i < n; i++) {
 #define WORD(w) vi_store(p->words[8 * i + (w)], CF(operand)(q, w));
-        WORD(0) WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
+        WORD(0)
+        WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
 #undef WORD
-        vf_store(p->scale[i], CF(scale)(s, row));
+            vf_store(p->scale[i], CF(scale)(s, row));
         if (CF(min))
             vf_store(p->least[i], CF(least)(s, row));
         q += CF(quant_bytes);
@@ -137,13 +142,13 @@ static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row
 }
 
 /* The same arithmetic in the same order as the pair kernel. */
-IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x, float *sums_a,
-                         float *sums_b, const int nr) {
+IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x,
+                         float *sums_a, float *sums_b, const int nr) {
 #define X(c) vf fa##c = vf_zero(), fb##c = vf_zero();
     IG_EACH6(X)
 #undef X
-#define X(c)                                   \
-    fa##c = vf_load(sums_a + c * IG_LANES);    \
+#define X(c)                                                                                       \
+    fa##c = vf_load(sums_a + c * IG_LANES);                                                        \
     fb##c = vf_load(sums_b + c * IG_LANES);
     IG_COLUMNS(X)
 #undef X
@@ -157,45 +162,48 @@ IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const
         if (CF(offset_shift) >= 0)
             IG_COLUMNS(X)
 #undef X
-#define X(c)                                      \
-    const vi xc = vi_bcast(xw + 4 * c);           \
-    ia##c = KF(dot)(ia##c, qa, xc);               \
+#define X(c)                                                                                       \
+    const vi xc = vi_bcast(xw + 4 * c);                                                            \
+    ia##c = KF(dot)(ia##c, qa, xc);                                                                \
     ib##c = KF(dot)(ib##c, qb, xc);
-#define WORD(w)                                                                            \
-    {                                                                                      \
-        const vi qa = vi_load(a->words[8 * i + (w)]), qb = vi_load(b->words[8 * i + (w)]); \
-        const uint8_t *const xw = x + (w) * 4 * nr;                                        \
-        IG_COLUMNS(X)                                                                      \
+#define WORD(w)                                                                                    \
+    {                                                                                              \
+        const vi qa = vi_load(a->words[8 * i + (w)]), qb = vi_load(b->words[8 * i + (w)]);         \
+        const uint8_t *const xw = x + (w)*4 * nr;                                                  \
+        IG_COLUMNS(X)                                                                              \
     }
-        WORD(0) WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
+        WORD(0)
+        WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
 #undef WORD
 #undef X
-        const vf da = vf_load(a->scale[i]), db = vf_load(b->scale[i]);
-#define X(c)                                                    \
-    const vf s = vf_bcast(xs + 4 * c);                          \
-    fa##c = vf_fma(vi_to_f32(ia##c), vf_mul(da, s), fa##c);     \
+            const vf da = vf_load(a->scale[i]),
+                     db = vf_load(b->scale[i]);
+#define X(c)                                                                                       \
+    const vf s = vf_bcast(xs + 4 * c);                                                             \
+    fa##c = vf_fma(vi_to_f32(ia##c), vf_mul(da, s), fa##c);                                        \
     fb##c = vf_fma(vi_to_f32(ib##c), vf_mul(db, s), fb##c);
         IG_COLUMNS(X)
 #undef X
         if (CF(min)) {
             const vf ma = vf_load(a->least[i]), mb = vf_load(b->least[i]);
-#define X(c)                                \
-    const vf s = vf_bcast(xm + 4 * c);      \
-    fa##c = vf_fma(ma, s, fa##c);           \
+#define X(c)                                                                                       \
+    const vf s = vf_bcast(xm + 4 * c);                                                             \
+    fa##c = vf_fma(ma, s, fa##c);                                                                  \
     fb##c = vf_fma(mb, s, fb##c);
             IG_COLUMNS(X)
 #undef X
         }
         x += IG_Q8_DWORDS * 4 * nr;
     }
-#define X(c)                                   \
-    vf_store(sums_a + c * IG_LANES, fa##c);    \
+#define X(c)                                                                                       \
+    vf_store(sums_a + c * IG_LANES, fa##c);                                                        \
     vf_store(sums_b + c * IG_LANES, fb##c);
     IG_COLUMNS(X)
 #undef X
 }
 
-IG_MATMUL_INTEGER(CODEC, IG_ACT_FORM_Q8, CF(dtype), 8, CF(quant_bytes) + CF(scale_bytes), IG_Q8_DWORDS)
+IG_MATMUL_INTEGER(CODEC, IG_ACT_FORM_Q8, CF(dtype), 8, CF(quant_bytes) + CF(scale_bytes),
+                  IG_Q8_DWORDS)
 
 #undef CF
 #undef KF

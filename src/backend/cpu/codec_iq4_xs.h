@@ -1,4 +1,5 @@
-/* codec_iq4_xs.h: IQ4_XS for super256_body.h: nibbles that index 16 levels, as IQ4_NL; scales of 32 inputs. */
+/* codec_iq4_xs.h: IQ4_XS for super256_body.h: nibbles that index 16 levels, as IQ4_NL; scales of 32
+ * inputs. */
 #ifndef IG_BACKEND_CPU_CODEC_IQ4_XS_H
 #define IG_BACKEND_CPU_CODEC_IQ4_XS_H
 

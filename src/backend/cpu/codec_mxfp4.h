@@ -1,4 +1,5 @@
-/* codec_mxfp4.h: MXFP4 for block32_body.h: doubled E2M1 levels, 16 too large; halved E8M0 scales. */
+/* codec_mxfp4.h: MXFP4 for block32_body.h: doubled E2M1 levels, 16 too large; halved E8M0 scales.
+ */
 #ifndef IG_BACKEND_CPU_CODEC_MXFP4_H
 #define IG_BACKEND_CPU_CODEC_MXFP4_H
 

@@ -1,5 +1,5 @@
-/* codec_q2_k.h: Q2_K for super256_body.h: a group is 128 inputs: bits 2t of the group's 8 lines are quarter t, two sub-blocks
- * each; a scale byte has the min in its high nibble. */
+/* codec_q2_k.h: Q2_K for super256_body.h: a group is 128 inputs: bits 2t of the group's 8 lines are
+ * quarter t, two sub-blocks each; a scale byte has the min in its high nibble. */
 #ifndef IG_BACKEND_CPU_CODEC_Q2_K_H
 #define IG_BACKEND_CPU_CODEC_Q2_K_H
 
@@ -19,7 +19,8 @@ enum {
 
 IG_INLINE vi q2_k_operand(const uint8_t *q, int group, const int sub, const int word) {
     const int quarter = sub / 2, column = sub % 2 * 4 + word;
-    return vi_and(vi_shr16(vi_load(q + (8 * group + column) * (int)IG_LINE), 2 * quarter), vi_set8(3));
+    return vi_and(vi_shr16(vi_load(q + (8 * group + column) * (int)IG_LINE), 2 * quarter),
+                  vi_set8(3));
 }
 IG_INLINE vf q2_k_scale(const uint8_t *s, uint32_t row) {
     return vf_load_f16(s + 256 + 2 * row);
@@ -31,7 +32,8 @@ IG_INLINE vf q2_k_least(const uint8_t *s, uint32_t row) {
     return vf_load_f16(s + 288 + 2 * row);
 }
 IG_INLINE vi q2_k_least_pair(const uint8_t *s, uint32_t row, int pair) {
-    const vi even = vi_shr16(vi_load_u8(s + 32 * pair + row), 4), odd = vi_shr16(vi_load_u8(s + 32 * pair + 16 + row), 4);
+    const vi even = vi_shr16(vi_load_u8(s + 32 * pair + row), 4),
+             odd = vi_shr16(vi_load_u8(s + 32 * pair + 16 + row), 4);
     return vi_add(even, vi_shl32(odd, 16));
 }
 

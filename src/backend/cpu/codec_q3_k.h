@@ -1,5 +1,5 @@
-/* codec_q3_k.h: Q3_K for super256_body.h: a group is 128 inputs: bits 2t of the group's 8 lines are quarter t, two sub-blocks
- * each; bit 4 * group + t of lines 16.. is the third bit. */
+/* codec_q3_k.h: Q3_K for super256_body.h: a group is 128 inputs: bits 2t of the group's 8 lines are
+ * quarter t, two sub-blocks each; bit 4 * group + t of lines 16.. is the third bit. */
 #ifndef IG_BACKEND_CPU_CODEC_Q3_K_H
 #define IG_BACKEND_CPU_CODEC_Q3_K_H
 
@@ -22,8 +22,10 @@ IG_INLINE vi q3_k_operand(const uint8_t *q, int group, const int sub, const int 
     const vi line = vi_load(q + (8 * group + column) * (int)IG_LINE);
     const vi bits = vi_shr16_by(vi_load(q + (16 + column) * (int)IG_LINE), 4 * group);
     const vi low = vi_and(vi_shr16(line, 2 * quarter), vi_set8(3));
-    const vi high = quarter == 0 ? vi_shl16(bits, 2) : quarter == 1 ? vi_shl16(bits, 1)
-                  : quarter == 2 ? bits : vi_shr16(bits, 1);
+    const vi high = quarter == 0   ? vi_shl16(bits, 2)
+                    : quarter == 1 ? vi_shl16(bits, 1)
+                    : quarter == 2 ? bits
+                                   : vi_shr16(bits, 1);
     return vi_or_and(low, high, vi_set8(4));
 }
 IG_INLINE vf q3_k_scale(const uint8_t *s, uint32_t row) {

@@ -4,7 +4,14 @@
 
 #include "backend/cpu/codec_block32.h"
 
-enum { q4_0_dtype = IG_DTYPE_Q4_0, q4_0_bits8 = 0, q4_0_offset_shift = 3, q4_0_min = 0, q4_0_quant_bytes = 256, q4_0_scale_bytes = 32 };
+enum {
+    q4_0_dtype = IG_DTYPE_Q4_0,
+    q4_0_bits8 = 0,
+    q4_0_offset_shift = 3,
+    q4_0_min = 0,
+    q4_0_quant_bytes = 256,
+    q4_0_scale_bytes = 32
+};
 
 IG_INLINE vi q4_0_operand(const uint8_t *q, const int p) {
     return nibbles(q, p);

@@ -4,7 +4,14 @@
 
 #include "backend/cpu/codec_block32.h"
 
-enum { q4_1_dtype = IG_DTYPE_Q4_1, q4_1_bits8 = 0, q4_1_offset_shift = -1, q4_1_min = 1, q4_1_quant_bytes = 256, q4_1_scale_bytes = 64 };
+enum {
+    q4_1_dtype = IG_DTYPE_Q4_1,
+    q4_1_bits8 = 0,
+    q4_1_offset_shift = -1,
+    q4_1_min = 1,
+    q4_1_quant_bytes = 256,
+    q4_1_scale_bytes = 64
+};
 
 IG_INLINE vi q4_1_operand(const uint8_t *q, const int p) {
     return nibbles(q, p);

@@ -4,7 +4,14 @@
 
 #include "backend/cpu/codec_block32.h"
 
-enum { q5_0_dtype = IG_DTYPE_Q5_0, q5_0_bits8 = 0, q5_0_offset_shift = 4, q5_0_min = 0, q5_0_quant_bytes = 320, q5_0_scale_bytes = 32 };
+enum {
+    q5_0_dtype = IG_DTYPE_Q5_0,
+    q5_0_bits8 = 0,
+    q5_0_offset_shift = 4,
+    q5_0_min = 0,
+    q5_0_quant_bytes = 320,
+    q5_0_scale_bytes = 32
+};
 
 IG_INLINE vi q5_0_operand(const uint8_t *q, const int p) {
     return nibbles5(q, p);

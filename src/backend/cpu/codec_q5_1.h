@@ -4,7 +4,14 @@
 
 #include "backend/cpu/codec_block32.h"
 
-enum { q5_1_dtype = IG_DTYPE_Q5_1, q5_1_bits8 = 0, q5_1_offset_shift = -1, q5_1_min = 1, q5_1_quant_bytes = 320, q5_1_scale_bytes = 64 };
+enum {
+    q5_1_dtype = IG_DTYPE_Q5_1,
+    q5_1_bits8 = 0,
+    q5_1_offset_shift = -1,
+    q5_1_min = 1,
+    q5_1_quant_bytes = 320,
+    q5_1_scale_bytes = 64
+};
 
 IG_INLINE vi q5_1_operand(const uint8_t *q, const int p) {
     return nibbles5(q, p);

@@ -1,4 +1,5 @@
-/* codec_q5_k.h: Q5_K for super256_body.h: as Q4_K; bit s of the bytes of lines 32.. is the fifth bit of sub-block s. */
+/* codec_q5_k.h: Q5_K for super256_body.h: as Q4_K; bit s of the bytes of lines 32.. is the fifth
+ * bit of sub-block s. */
 #ifndef IG_BACKEND_CPU_CODEC_Q5_K_H
 #define IG_BACKEND_CPU_CODEC_Q5_K_H
 

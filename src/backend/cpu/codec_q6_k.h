@@ -1,5 +1,6 @@
-/* codec_q6_k.h: Q6_K for super256_body.h: a group is 128 inputs: four quarters of 32, two sub-blocks each. Low nibbles of
- * the group's 16 lines are quarters 0 and 1, high nibbles 2 and 3; bits 2t of the 8 upper lines belong to quarter t. */
+/* codec_q6_k.h: Q6_K for super256_body.h: a group is 128 inputs: four quarters of 32, two
+ * sub-blocks each. Low nibbles of the group's 16 lines are quarters 0 and 1, high nibbles 2 and 3;
+ * bits 2t of the 8 upper lines belong to quarter t. */
 #ifndef IG_BACKEND_CPU_CODEC_Q6_K_H
 #define IG_BACKEND_CPU_CODEC_Q6_K_H
 
@@ -22,8 +23,10 @@ IG_INLINE vi q6_k_operand(const uint8_t *q, int group, const int sub, const int 
     const vi line = vi_load(q + (16 * group + quarter % 2 * 8 + column) * (int)IG_LINE);
     const vi bits = vi_load(q + (32 + 8 * group + column) * (int)IG_LINE);
     const vi low = vi_and(quarter < 2 ? line : vi_shr16(line, 4), vi_set8(15));
-    const vi high = quarter == 0 ? vi_shl16(bits, 4) : quarter == 1 ? vi_shl16(bits, 2)
-                  : quarter == 2 ? bits : vi_shr16(bits, 2);
+    const vi high = quarter == 0   ? vi_shl16(bits, 4)
+                    : quarter == 1 ? vi_shl16(bits, 2)
+                    : quarter == 2 ? bits
+                                   : vi_shr16(bits, 2);
     return vi_or_and(low, high, vi_set8(48));
 }
 IG_INLINE vf q6_k_scale(const uint8_t *s, uint32_t row) {

@@ -4,7 +4,14 @@
 
 #include "backend/cpu/codec_block32.h"
 
-enum { q8_0_dtype = IG_DTYPE_Q8_0, q8_0_bits8 = 1, q8_0_offset_shift = 7, q8_0_min = 0, q8_0_quant_bytes = 512, q8_0_scale_bytes = 32 };
+enum {
+    q8_0_dtype = IG_DTYPE_Q8_0,
+    q8_0_bits8 = 1,
+    q8_0_offset_shift = 7,
+    q8_0_min = 0,
+    q8_0_quant_bytes = 512,
+    q8_0_scale_bytes = 32
+};
 
 IG_INLINE vi q8_0_operand(const uint8_t *q, const int p) {
     return vi_from_biased8(vi_load(q + p * (int)IG_LINE));

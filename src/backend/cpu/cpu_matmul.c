@@ -1,4 +1,5 @@
-/* cpu_matmul.c: the parts of matmul that no ISA changes: lookup in a set, sizes of packed activations. */
+/* cpu_matmul.c: the parts of matmul that no ISA changes: lookup in a set, sizes of packed
+ * activations. */
 #include "backend/cpu/matmul_int.h"
 
 const ig_matmul_kernel *ig_matmul_find(const ig_matmul_set *set, ig_dtype dtype) {

@@ -157,7 +157,8 @@ static void work(void *user) {
         const uint32_t n_active = seen & RUN_THREADS_MASK;
         if (n_active == 0)
             return;
-        take_part(team, me, n_active);
+        if (me->index < n_active)
+            take_part(team, me, n_active);
     }
 }
 

@@ -1,6 +1,6 @@
-/* matmul_acts_tmpl.c: packs input rows ("columns" of the product) into the forms of matmul_int.h. Compiled once per ISA:
- * plain C in a shape that compilers turn into vectors; the results are the same bits everywhere (no contraction, one
- * rounding rule, integer maxima). Any thread. */
+/* matmul_acts_tmpl.c: packs input rows ("columns" of the product) into the forms of matmul_int.h.
+ * Compiled once per ISA: plain C in a shape that compilers turn into vectors; the results are the
+ * same bits everywhere (no contraction, one rounding rule, integer maxima). Any thread. */
 #include "backend/cpu/matmul_int.h"
 
 #include <string.h>
@@ -37,7 +37,8 @@ static uint32_t max_bits(const float *x) {
     return most;
 }
 
-/* q = round(x * inverse) of 32 inputs; returns sums of the halves. |x * inverse| <= 127 (anything when x is not finite). */
+/* q = round(x * inverse) of 32 inputs; returns sums of the halves. |x * inverse| <= 127 (anything
+ * when x is not finite). */
 static void quantise(const float *x, float inverse, int8_t *q, int32_t sum[2]) {
     int32_t t[32];
     for (int i = 0; i < 32; i++) {
@@ -58,7 +59,8 @@ static void quantise(const float *x, float inverse, int8_t *q, int32_t sum[2]) {
 /* Below this a block counts as zeros: 127 / max times 256 must stay finite. */
 #define LEAST_MAX 1e-30f
 
-/* 127 / max; 0 for zeros. NaN and infinity give NaN or garbage here, and a scale that keeps them visible. */
+/* 127 / max; 0 for zeros. NaN and infinity give NaN or garbage here, and a scale that keeps them
+ * visible. */
 static float inverse_of(float most) {
     return most < LEAST_MAX ? 0.0f : 127.0f / most;
 }
@@ -158,8 +160,9 @@ static size_t group_bytes(ig_act_format form, uint32_t group, uint32_t cols, uin
            (tail ? ig_act_group_bytes(form, cols, (uint32_t)tail) : 0);
 }
 
-IG_INLINE void pack_groups(ig_act_format form, uint32_t group, row_fn row, const float *x, size_t stride, uint32_t cols, uint32_t n_cols,
-                           uint32_t col0, uint32_t col1, void *dst) {
+IG_INLINE void pack_groups(ig_act_format form, uint32_t group, row_fn row, const float *x,
+                           size_t stride, uint32_t cols, uint32_t n_cols, uint32_t col0,
+                           uint32_t col1, void *dst) {
     const size_t full = ig_act_group_bytes(form, cols, group);
     for (uint32_t c = col0; c < col1; c++) {
         const uint32_t first = c / group * group, nr = IG_MIN(group, n_cols - first);
@@ -167,16 +170,16 @@ IG_INLINE void pack_groups(ig_act_format form, uint32_t group, row_fn row, const
     }
 }
 
-#define PACKER(name, form, group)                                                                                           \
-    size_t FN(bytes_##name)(uint32_t cols, uint32_t n_cols);                                                         \
-    void FN(pack_##name)(const float *x, size_t stride, uint32_t cols, uint32_t n_cols, uint32_t col0, uint32_t col1, \
-                         void *dst);                                                                                 \
-    size_t FN(bytes_##name)(uint32_t cols, uint32_t n_cols) {                                                        \
-        return group_bytes(form, group, cols, n_cols);                                                                    \
-    }                                                                                                                \
-    void FN(pack_##name)(const float *x, size_t stride, uint32_t cols, uint32_t n_cols, uint32_t col0, uint32_t col1, \
-                         void *dst) {                                                                                \
-        pack_groups(form, group, row_##name, x, stride, cols, n_cols, col0, col1, dst);                                     \
+#define PACKER(name, form, group)                                                                  \
+    size_t FN(bytes_##name)(uint32_t cols, uint32_t n_cols);                                       \
+    void FN(pack_##name)(const float *x, size_t stride, uint32_t cols, uint32_t n_cols,            \
+                         uint32_t col0, uint32_t col1, void *dst);                                 \
+    size_t FN(bytes_##name)(uint32_t cols, uint32_t n_cols) {                                      \
+        return group_bytes(form, group, cols, n_cols);                                             \
+    }                                                                                              \
+    void FN(pack_##name)(const float *x, size_t stride, uint32_t cols, uint32_t n_cols,            \
+                         uint32_t col0, uint32_t col1, void *dst) {                                \
+        pack_groups(form, group, row_##name, x, stride, cols, n_cols, col0, col1, dst);            \
     }
 
 PACKER(f32, IG_ACT_FORM_F32, FLOAT_GROUP)

@@ -1,4 +1,5 @@
-/* matmul_block32_tmpl.c: products with weights of 32-input blocks. Compiled once per ISA with IG_ISA, IG_SIMD_HEADER. */
+/* matmul_block32_tmpl.c: products with weights of 32-input blocks. Compiled once per ISA with
+ * IG_ISA, IG_SIMD_HEADER. */
 #include IG_SIMD_HEADER
 
 #include "backend/cpu/matmul_walk.h"

@@ -1,4 +1,5 @@
-/* matmul_float_tmpl.c: products with float weights. Compiled once per ISA with IG_ISA, IG_SIMD_HEADER. */
+/* matmul_float_tmpl.c: products with float weights. Compiled once per ISA with IG_ISA,
+ * IG_SIMD_HEADER. */
 #include IG_SIMD_HEADER
 
 #include "backend/cpu/matmul_walk.h"

@@ -1,18 +1,19 @@
-/* matmul_pack.c: packs a checkpoint's weights into tiles of 16 rows (the layout of matmul_int.h), for every ISA. Most of it
- * is a transposition of 4-byte words: word w of a row's block becomes lane `row` of line w. Any thread. */
+/* matmul_pack.c: packs a checkpoint's weights into tiles of 16 rows (the layout of matmul_int.h),
+ * for every ISA. Most of it is a transposition of 4-byte words: word w of a row's block becomes
+ * lane `row` of line w. Any thread. */
 #include "backend/cpu/matmul_int.h"
 
 #include <string.h>
 
 static const ig_tile_form FORMS[IG_DTYPE_COUNT] = {
-    [IG_DTYPE_F32] = {1, 1, 64, 0},         [IG_DTYPE_F16] = {1, 1, 32, 0},
-    [IG_DTYPE_BF16] = {2, 1, 64, 0},        [IG_DTYPE_Q8_0] = {32, 8, 512, 32},
-    [IG_DTYPE_Q4_0] = {32, 8, 256, 32},     [IG_DTYPE_Q4_1] = {32, 8, 256, 64},
-    [IG_DTYPE_Q5_0] = {32, 8, 320, 32},     [IG_DTYPE_Q5_1] = {32, 8, 320, 64},
-    [IG_DTYPE_IQ4_NL] = {32, 8, 256, 32},   [IG_DTYPE_MXFP4] = {32, 8, 256, 16},
-    [IG_DTYPE_Q2_K] = {256, 1, 1024, 320},  [IG_DTYPE_Q3_K] = {256, 1, 1536, 320},
-    [IG_DTYPE_Q4_K] = {256, 1, 2048, 320},  [IG_DTYPE_Q5_K] = {256, 1, 2560, 320},
-    [IG_DTYPE_Q6_K] = {256, 1, 3072, 320},  [IG_DTYPE_IQ4_XS] = {256, 1, 2048, 192},
+    [IG_DTYPE_F32] = {1, 1, 64, 0},        [IG_DTYPE_F16] = {1, 1, 32, 0},
+    [IG_DTYPE_BF16] = {2, 1, 64, 0},       [IG_DTYPE_Q8_0] = {32, 8, 512, 32},
+    [IG_DTYPE_Q4_0] = {32, 8, 256, 32},    [IG_DTYPE_Q4_1] = {32, 8, 256, 64},
+    [IG_DTYPE_Q5_0] = {32, 8, 320, 32},    [IG_DTYPE_Q5_1] = {32, 8, 320, 64},
+    [IG_DTYPE_IQ4_NL] = {32, 8, 256, 32},  [IG_DTYPE_MXFP4] = {32, 8, 256, 16},
+    [IG_DTYPE_Q2_K] = {256, 1, 1024, 320}, [IG_DTYPE_Q3_K] = {256, 1, 1536, 320},
+    [IG_DTYPE_Q4_K] = {256, 1, 2048, 320}, [IG_DTYPE_Q5_K] = {256, 1, 2560, 320},
+    [IG_DTYPE_Q6_K] = {256, 1, 3072, 320}, [IG_DTYPE_IQ4_XS] = {256, 1, 2048, 192},
 };
 
 ig_tile_form ig_tile_form_of(ig_dtype dtype) {
@@ -21,7 +22,8 @@ ig_tile_form ig_tile_form_of(ig_dtype dtype) {
 
 size_t ig_tile_bytes(ig_dtype dtype, uint32_t cols) {
     const ig_tile_form f = FORMS[dtype];
-    return ig_round_up(ig_div_up(cols, f.inputs) * (size_t)(f.quant_bytes + f.scale_bytes), IG_LINE);
+    return ig_round_up(ig_div_up(cols, f.inputs) * (size_t)(f.quant_bytes + f.scale_bytes),
+                       IG_LINE);
 }
 
 /* Words [0, n) of src to lines q[0..n) at lane `row`. */
@@ -48,9 +50,11 @@ static void block_q4_1(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src)
     put_words(q, row, src + 4, 4);
 }
 
-/* Bit 4p + i of the file's word becomes bit p of byte i: a shift by p then gives word p its fifth bits. */
+/* Bit 4p + i of the file's word becomes bit p of byte i: a shift by p then gives word p its fifth
+ * bits. */
 static uint32_t fifth_bits(const uint8_t *src) {
-    const uint32_t in = (uint32_t)src[0] | (uint32_t)src[1] << 8 | (uint32_t)src[2] << 16 | (uint32_t)src[3] << 24;
+    const uint32_t in =
+        (uint32_t)src[0] | (uint32_t)src[1] << 8 | (uint32_t)src[2] << 16 | (uint32_t)src[3] << 24;
     uint32_t out = 0;
     for (uint32_t p = 0; p < 8; p++) {
         const uint32_t four = in >> 4 * p & 15;
@@ -103,7 +107,8 @@ static void block_q3_k(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src)
     put_words(q, row, src + 32, 16);
     put_words(q + 16 * IG_LINE, row, src, 8);
     for (uint32_t j = 0; j < 16; j++) {
-        const uint32_t low = src[96 + j % 8] >> 4 * (j / 8) & 15u, high = src[104 + j % 4] >> 2 * (j / 4) & 3u;
+        const uint32_t low = src[96 + j % 8] >> 4 * (j / 8) & 15u,
+                       high = src[104 + j % 4] >> 2 * (j / 4) & 3u;
         s[16 * j + row] = (uint8_t)((low | high << 4) - 32u);
     }
     put_half(s + 256, row, src + 108);
@@ -151,7 +156,8 @@ static void block_iq4_xs(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *sr
     put_words(q, row, src + 8, 32);
     const uint32_t high = (uint32_t)src[2] | (uint32_t)src[3] << 8;
     for (uint32_t j = 0; j < 8; j++)
-        s[16 * j + row] = (uint8_t)(((src[4 + j / 2] >> 4 * (j % 2) & 15u) | (high >> 2 * j & 3) << 4) - 32u);
+        s[16 * j + row] =
+            (uint8_t)(((src[4 + j / 2] >> 4 * (j % 2) & 15u) | (high >> 2 * j & 3) << 4) - 32u);
     put_half(s + 128, row, src);
 }
 
@@ -166,26 +172,28 @@ static void block_f16(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src) 
 }
 
 static const block_fn BLOCKS[IG_DTYPE_COUNT] = {
-    [IG_DTYPE_F32] = block_f32,     [IG_DTYPE_F16] = block_f16,     [IG_DTYPE_BF16] = block_f32,
-    [IG_DTYPE_Q8_0] = block_q8_0,   [IG_DTYPE_Q4_0] = block_q4_0,   [IG_DTYPE_Q4_1] = block_q4_1,
-    [IG_DTYPE_Q5_0] = block_q5_0,   [IG_DTYPE_Q5_1] = block_q5_1,   [IG_DTYPE_IQ4_NL] = block_q4_0,
-    [IG_DTYPE_MXFP4] = block_mxfp4, [IG_DTYPE_Q2_K] = block_q2_k,   [IG_DTYPE_Q3_K] = block_q3_k,
-    [IG_DTYPE_Q4_K] = block_q4_k,   [IG_DTYPE_Q5_K] = block_q5_k,   [IG_DTYPE_Q6_K] = block_q6_k,
+    [IG_DTYPE_F32] = block_f32,       [IG_DTYPE_F16] = block_f16,   [IG_DTYPE_BF16] = block_f32,
+    [IG_DTYPE_Q8_0] = block_q8_0,     [IG_DTYPE_Q4_0] = block_q4_0, [IG_DTYPE_Q4_1] = block_q4_1,
+    [IG_DTYPE_Q5_0] = block_q5_0,     [IG_DTYPE_Q5_1] = block_q5_1, [IG_DTYPE_IQ4_NL] = block_q4_0,
+    [IG_DTYPE_MXFP4] = block_mxfp4,   [IG_DTYPE_Q2_K] = block_q2_k, [IG_DTYPE_Q3_K] = block_q3_k,
+    [IG_DTYPE_Q4_K] = block_q4_k,     [IG_DTYPE_Q5_K] = block_q5_k, [IG_DTYPE_Q6_K] = block_q6_k,
     [IG_DTYPE_IQ4_XS] = block_iq4_xs,
 };
 
-/* Whole blocks of a row; a BF16 row of odd length has half a block more, whose second input stays zero. */
+/* Whole blocks of a row; a BF16 row of odd length has half a block more, whose second input stays
+ * zero. */
 static size_t row_bytes(ig_dtype dtype, uint32_t cols) {
     const ig_dtype_row *info = ig_dtype_info(dtype);
     return (size_t)cols / info->block_elems * info->block_bytes;
 }
 
-IG_INLINE void pack_tiles(ig_dtype dtype, block_fn block, const void *src, uint32_t rows, uint32_t cols, uint32_t tile0,
-                          uint32_t tile1, void *dst) {
+IG_INLINE void pack_tiles(ig_dtype dtype, block_fn block, const void *src, uint32_t rows,
+                          uint32_t cols, uint32_t tile0, uint32_t tile1, void *dst) {
     const ig_tile_form f = FORMS[dtype];
     const size_t stride = row_bytes(dtype, cols), tile_bytes = ig_tile_bytes(dtype, cols);
     const ig_dtype_row *info = ig_dtype_info(dtype);
-    const size_t block_bytes = (size_t)f.inputs / info->block_elems * info->block_bytes, n = cols / f.inputs;
+    const size_t block_bytes = (size_t)f.inputs / info->block_elems * info->block_bytes,
+                 n = cols / f.inputs;
     for (uint32_t t = tile0; t < tile1; t++) {
         uint8_t *run = (uint8_t *)dst + t * tile_bytes;
         memset(run, 0, tile_bytes);
@@ -201,16 +209,18 @@ IG_INLINE void pack_tiles(ig_dtype dtype, block_fn block, const void *src, uint3
         }
         if (cols % f.inputs != 0)
             for (uint32_t r = 0; r < n_rows; r++)
-                memcpy(run + 4 * r, (const uint8_t *)src + (row0 + r) * stride + n * block_bytes, 2);
+                memcpy(run + 4 * r, (const uint8_t *)src + (row0 + r) * stride + n * block_bytes,
+                       2);
     }
 }
 
-#define PACK(name, dtype)                                                                                        \
-    size_t ig_packed_bytes_##name(uint32_t rows, uint32_t cols) {                                                \
-        return ig_div_up(rows, IG_TILE_ROWS) * ig_tile_bytes(dtype, cols);                                       \
-    }                                                                                                            \
-    void ig_pack_##name(const void *src, uint32_t rows, uint32_t cols, uint32_t tile0, uint32_t tile1, void *dst) { \
-        pack_tiles(dtype, BLOCKS[dtype], src, rows, cols, tile0, tile1, dst);                                    \
+#define PACK(name, dtype)                                                                          \
+    size_t ig_packed_bytes_##name(uint32_t rows, uint32_t cols) {                                  \
+        return ig_div_up(rows, IG_TILE_ROWS) * ig_tile_bytes(dtype, cols);                         \
+    }                                                                                              \
+    void ig_pack_##name(const void *src, uint32_t rows, uint32_t cols, uint32_t tile0,             \
+                        uint32_t tile1, void *dst) {                                               \
+        pack_tiles(dtype, BLOCKS[dtype], src, rows, cols, tile0, tile1, dst);                      \
     }
 
 PACK(f32, IG_DTYPE_F32)

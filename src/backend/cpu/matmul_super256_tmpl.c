@@ -1,5 +1,5 @@
-/* matmul_super256_tmpl.c: products with weights of 256-input super-blocks. Compiled once per ISA with IG_ISA,
- * IG_SIMD_HEADER. */
+/* matmul_super256_tmpl.c: products with weights of 256-input super-blocks. Compiled once per ISA
+ * with IG_ISA, IG_SIMD_HEADER. */
 #include IG_SIMD_HEADER
 
 #include "backend/cpu/matmul_walk.h"

@@ -1,5 +1,11 @@
-/* matmul_walk.h: how a product is walked: blocks of columns that stay in L2, pairs of row vectors, groups of columns; and
- * the macros that spell a kernel for 1..6 columns. Included by the kernel templates, compiled once per ISA. */
+/* matmul_walk.h: how a product is walked (few columns: pairs of row vectors straight from the
+ * tiles; many: panels of 256 inputs unpacked once; floats: four row vectors), and the macros that
+ * spell a kernel for each number of columns. Included by the kernel templates, compiled once per
+ * ISA.
+ *
+ * Tried and slower: one vector of rows x 12 columns (twice the activation loads), sums of the
+ * panels in the result itself (its columns are a power of two apart: 50 % of the dot rate instead
+ * of 72), panels of 512 inputs (no gain). */
 #ifndef IG_BACKEND_CPU_MATMUL_WALK_H
 #define IG_BACKEND_CPU_MATMUL_WALK_H
 
@@ -8,37 +14,38 @@
 #define IG_GROUP IG_CAT2(IG_GROUP, IG_ISA)
 #define IG_FLOAT_GROUP IG_CAT2(IG_FLOAT_GROUP, IG_ISA)
 /* How far ahead of the stream of weights a kernel prefetches. */
-#ifndef IG_AHEAD_BYTES
 #define IG_AHEAD_BYTES 4096
-#endif
-/* Prefetches into L2 only: fetches into L1 take its few miss buffers, so that the loads that are due wait for them. One
- * column of Q4_K reads at 14 GB/s a core with them, at 15 without any and at 22, the memory's rate, with these. */
+/* Prefetches into L2 only: fetches into L1 take its few miss buffers, so that the loads that are
+ * due wait for them. One column of Q4_K reads at 14 GB/s a core with them, at 15 without any and at
+ * 22, the memory's rate, with these. */
 #define IG_AHEAD(p) __builtin_prefetch((p), 0, 2)
 /* Activations of a block of columns: they and two tiles of weights stay in a core's L2. */
 #define IG_COLUMN_BLOCK_BYTES (512u << 10)
 
 /* X(0)..X(5) as declarations; X(0)..X(nr - 1) as statements, nr a constant of the inlined body. */
 #define IG_EACH6(X) X(0) X(1) X(2) X(3) X(4) X(5)
-#define IG_COLUMNS(X)        \
-    {                        \
-        {X(0)} if (nr > 1) { \
-            X(1)             \
-        }                    \
-        if (nr > 2) {        \
-            X(2)             \
-        }                    \
-        if (nr > 3) {        \
-            X(3)             \
-        }                    \
-        if (nr > 4) {        \
-            X(4)             \
-        }                    \
-        if (nr > 5) {        \
-            X(5)             \
-        }                    \
+#define IG_COLUMNS(X)                                                                              \
+    {                                                                                              \
+        { X(0) }                                                                                   \
+        if (nr > 1) {                                                                              \
+            X(1)                                                                                   \
+        }                                                                                          \
+        if (nr > 2) {                                                                              \
+            X(2)                                                                                   \
+        }                                                                                          \
+        if (nr > 3) {                                                                              \
+            X(3)                                                                                   \
+        }                                                                                          \
+        if (nr > 4) {                                                                              \
+            X(4)                                                                                   \
+        }                                                                                          \
+        if (nr > 5) {                                                                              \
+            X(5)                                                                                   \
+        }                                                                                          \
     }
 
-/* Between sub-blocks: lines that both use are loaded again. Without it the compilers keep eight of them on the stack. */
+/* Between sub-blocks: lines that both use are loaded again. Without it the compilers keep eight of
+ * them on the stack. */
 #define IG_FORGET_LOADS() __asm__ volatile("" ::: "memory")
 
 /* A product as the walks take it apart. */
@@ -53,8 +60,9 @@ typedef struct ig_walk {
 
 enum { IG_PER_TILE = IG_TILE_ROWS / IG_LANES };
 
-static inline ig_walk walk_of(ig_dtype dtype, ig_act_format form, uint32_t group, const void *packed, uint32_t cols,
-                              uint32_t tile0, uint32_t tile1, const void *acts, float *out, size_t out_stride) {
+static inline ig_walk walk_of(ig_dtype dtype, ig_act_format form, uint32_t group,
+                              const void *packed, uint32_t cols, uint32_t tile0, uint32_t tile1,
+                              const void *acts, float *out, size_t out_stride) {
     const size_t tile_bytes = ig_tile_bytes(dtype, cols);
     return (ig_walk){
         .tiles = (const uint8_t *)packed + tile0 * tile_bytes,
@@ -68,10 +76,11 @@ static inline ig_walk walk_of(ig_dtype dtype, ig_act_format form, uint32_t group
     };
 }
 
-/* ---- few columns: two vectors of rows straight from the packed tiles --------------------------------------------- */
+/* ---- few columns: two vectors of rows straight from the packed tiles
+ * --------------------------------------------- */
 
-/* Two vectors of rows (a, b): their tiles and first rows in them; how far behind the end of a tile the next ones lie, for
- * prefetching; where results go. */
+/* Two vectors of rows (a, b): their tiles and first rows in them; how far behind the end of a tile
+ * the next ones lie, for prefetching; where results go. */
 typedef struct ig_pair_args {
     const uint8_t *ta, *tb;
     uint32_t ra, rb, n_blocks;
@@ -93,7 +102,8 @@ static inline void walk_pairs(const ig_walk *w, ig_pair_fn fn) {
         a.tb = w->tiles + second / IG_PER_TILE * w->tile_bytes;
         a.ra = v % IG_PER_TILE * IG_LANES;
         a.rb = second % IG_PER_TILE * IG_LANES;
-        a.ahead_next = ((ptrdiff_t)((v + 2) / IG_PER_TILE - v / IG_PER_TILE) - 1) * (ptrdiff_t)w->tile_bytes;
+        a.ahead_next =
+            ((ptrdiff_t)((v + 2) / IG_PER_TILE - v / IG_PER_TILE) - 1) * (ptrdiff_t)w->tile_bytes;
         a.out_a = w->out + v * IG_LANES;
         a.out_b = both ? a.out_a + IG_LANES : nowhere;
         a.out_stride_b = both ? w->out_stride : 0;
@@ -101,18 +111,20 @@ static inline void walk_pairs(const ig_walk *w, ig_pair_fn fn) {
     }
 }
 
-/* ---- many columns: 256 inputs of two vectors of rows at a time, unpacked once for all columns ---------------------- */
+/* ---- many columns: 256 inputs of two vectors of rows at a time, unpacked once for all columns
+ * ---------------------- */
 
 /* 256 inputs of one vector of rows as the dot products take them, scales as floats. Lives in L1. */
 typedef struct ig_panel {
     uint8_t words[64][4 * IG_LANES] IG_ALIGNED(64);
-    float scale[16][IG_LANES];             /* per block or sub-block */
-    float least[8][IG_LANES];              /* per block; [0] per super-block */
-    uint8_t least_pair[8][4 * IG_LANES];   /* super-blocks: mins as pairs of halves */
+    float scale[16][IG_LANES];           /* per block or sub-block */
+    float least[8][IG_LANES];            /* per block; [0] per super-block */
+    uint8_t least_pair[8][4 * IG_LANES]; /* super-blocks: mins as pairs of halves */
 } ig_panel;
 
-/* A pass: this many vectors of rows (8 tiles) and columns share it. Their sums (on the stack: with columns of the result a
- * power of two apart they would push each other out of the caches) and 256 inputs of activations stay in L2. */
+/* A pass: this many vectors of rows (8 tiles) and columns share it. Their sums (on the stack: with
+ * columns of the result a power of two apart they would push each other out of the caches) and 256
+ * inputs of activations stay in L2. */
 #define IG_PASS_VECTORS (8 * IG_TILE_ROWS / IG_LANES)
 #define IG_PASS_COLUMNS 240u
 #define IG_PASS_GROUPS (IG_PASS_COLUMNS / IG_GROUP)
@@ -124,13 +136,14 @@ typedef struct ig_panel_fns {
     /* n blocks of the tile from block b on, lanes from row on. */
     void (*unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row, ig_panel *panel);
     /* sums_a[c][lane] += panel a times nr columns of activations, and b likewise; n blocks. */
-    void (*multiply[IG_GROUP])(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x, float *sums_a,
-                               float *sums_b);
+    void (*multiply[IG_GROUP])(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x,
+                               float *sums_a, float *sums_b);
 } ig_panel_fns;
 
-/* Vectors [v0, v1) times groups [g0, g1); the last group has `last` columns, the others IG_GROUP. */
-static inline void panel_pass(const ig_walk *w, const ig_panel_fns *fns, uint32_t v0, uint32_t v1, uint32_t g0, uint32_t g1,
-                              uint32_t last) {
+/* Vectors [v0, v1) times groups [g0, g1); the last group has `last` columns, the others IG_GROUP.
+ */
+static inline void panel_pass(const ig_walk *w, const ig_panel_fns *fns, uint32_t v0, uint32_t v1,
+                              uint32_t g0, uint32_t g1, uint32_t last) {
     float sums[IG_PASS_VECTORS][IG_PASS_COLUMNS][IG_LANES] IG_ALIGNED(64);
     ig_panel panels[2];
     const uint32_t n_cols = (g1 - g0 - 1) * IG_GROUP + last;
@@ -138,31 +151,35 @@ static inline void panel_pass(const ig_walk *w, const ig_panel_fns *fns, uint32_
         memset(sums[v - v0], 0, n_cols * sizeof sums[0][0]);
     for (uint32_t b = 0; b < w->n_blocks; b += fns->blocks) {
         const uint32_t n = IG_MIN(fns->blocks, w->n_blocks - b);
-        for (uint32_t v = v0; v < v1; v += 2) { /* an odd last one gets a second whose sums nobody reads */
+        for (uint32_t v = v0; v < v1;
+             v += 2) { /* an odd last one gets a second whose sums nobody reads */
             for (uint32_t i = 0; i < 2; i++) {
                 const uint32_t u = IG_MIN(v + i, v1 - 1);
                 const uint8_t *const tile = w->tiles + u / IG_PER_TILE * w->tile_bytes;
-                const uint8_t *const later = tile + 2 * w->tile_bytes + b * (size_t)fns->block_bytes;
+                const uint8_t *const later =
+                    tile + 2 * w->tile_bytes + b * (size_t)fns->block_bytes;
                 for (uint32_t line = 0; line < fns->block_bytes * n; line += IG_LINE)
                     IG_AHEAD(later + line);
                 fns->unpack(tile, b, n, u % IG_PER_TILE * IG_LANES, &panels[i]);
             }
             for (uint32_t g = g0; g < g1; g++) {
                 const uint32_t nr = g + 1 < g1 ? IG_GROUP : last;
-                fns->multiply[nr - 1](&panels[0], &panels[1], n,
-                                      w->acts + g * w->group_bytes + (size_t)b * fns->act_bytes * nr,
-                                      sums[v - v0][(g - g0) * IG_GROUP], sums[v - v0 + 1][(g - g0) * IG_GROUP]);
+                fns->multiply[nr - 1](
+                    &panels[0], &panels[1], n,
+                    w->acts + g * w->group_bytes + (size_t)b * fns->act_bytes * nr,
+                    sums[v - v0][(g - g0) * IG_GROUP], sums[v - v0 + 1][(g - g0) * IG_GROUP]);
             }
         }
     }
     for (uint32_t c = 0; c < n_cols; c++)
         for (uint32_t v = v0; v < v1; v++)
-            memcpy(w->out + ((size_t)g0 * IG_GROUP + c) * w->out_stride + (size_t)v * IG_LANES, sums[v - v0][c],
-                   sizeof sums[0][0]);
+            memcpy(w->out + ((size_t)g0 * IG_GROUP + c) * w->out_stride + (size_t)v * IG_LANES,
+                   sums[v - v0][c], sizeof sums[0][0]);
 }
 
 /* The whole product of an integer type; many columns in passes of about equal width. */
-static inline void walk_integer(const ig_walk *w, const ig_pair_fn *pairs, const ig_panel_fns *panels, uint32_t n_cols) {
+static inline void walk_integer(const ig_walk *w, const ig_pair_fn *pairs,
+                                const ig_panel_fns *panels, uint32_t n_cols) {
     const uint32_t n_groups = (uint32_t)ig_div_up(n_cols, IG_GROUP);
     if (n_groups == 1) {
         walk_pairs(w, pairs[n_cols - 1]);
@@ -188,10 +205,12 @@ typedef struct ig_quad_args {
 
 typedef void (*ig_quad_fn)(const ig_quad_args *args, const uint8_t *x);
 
-static inline void walk_quads(const ig_walk *w, const ig_quad_fn *fns, ig_dtype dtype, uint32_t n_cols) {
+static inline void walk_quads(const ig_walk *w, const ig_quad_fn *fns, ig_dtype dtype,
+                              uint32_t n_cols) {
     const size_t lane_bytes = ig_tile_form_of(dtype).quant_bytes / IG_TILE_ROWS;
     const uint32_t n_groups = (uint32_t)ig_div_up(n_cols, IG_FLOAT_GROUP);
-    const uint32_t per_block = (uint32_t)IG_MAX(IG_COLUMN_BLOCK_BYTES / IG_MAX(w->group_bytes, 1), 1);
+    const uint32_t per_block =
+        (uint32_t)IG_MAX(IG_COLUMN_BLOCK_BYTES / IG_MAX(w->group_bytes, 1), 1);
     float nowhere[IG_LANES]; /* vectors beyond the last */
     ig_quad_args a = {.n_blocks = w->n_blocks};
     for (uint32_t g0 = 0; g0 < n_groups; g0 += per_block) {
@@ -199,16 +218,19 @@ static inline void walk_quads(const ig_walk *w, const ig_quad_fn *fns, ig_dtype 
         for (uint32_t v = 0; v < w->n_vectors; v += IG_ROW_VECTORS) {
             for (uint32_t i = 0; i < IG_ROW_VECTORS; i++) {
                 const uint32_t u = IG_MIN(v + i, w->n_vectors - 1);
-                a.q[i] = w->tiles + u / IG_PER_TILE * w->tile_bytes + u % IG_PER_TILE * IG_LANES * lane_bytes;
+                a.q[i] = w->tiles + u / IG_PER_TILE * w->tile_bytes +
+                         u % IG_PER_TILE * IG_LANES * lane_bytes;
                 a.out_stride[i] = v + i < w->n_vectors ? w->out_stride : 0;
             }
-            a.ahead_next = IG_AHEAD_BYTES + ((ptrdiff_t)((v + IG_ROW_VECTORS) / IG_PER_TILE - v / IG_PER_TILE) - 1) *
-                                                (ptrdiff_t)w->tile_bytes;
+            a.ahead_next = IG_AHEAD_BYTES +
+                           ((ptrdiff_t)((v + IG_ROW_VECTORS) / IG_PER_TILE - v / IG_PER_TILE) - 1) *
+                               (ptrdiff_t)w->tile_bytes;
             for (uint32_t g = g0; g < g1; g++) {
                 const uint32_t nr = IG_MIN((uint32_t)IG_FLOAT_GROUP, n_cols - g * IG_FLOAT_GROUP);
                 for (uint32_t i = 0; i < IG_ROW_VECTORS; i++)
                     a.out[i] = v + i < w->n_vectors
-                                   ? w->out + (size_t)g * IG_FLOAT_GROUP * w->out_stride + (v + i) * IG_LANES
+                                   ? w->out + (size_t)g * IG_FLOAT_GROUP * w->out_stride +
+                                         (v + i) * IG_LANES
                                    : nowhere;
                 fns[nr - 1](&a, w->acts + g * w->group_bytes);
             }
@@ -216,20 +238,22 @@ static inline void walk_quads(const ig_walk *w, const ig_quad_fn *fns, ig_dtype 
     }
 }
 
-/* ---- rows of the table: a kernel per number of columns, then the multiply of the row --------------------------- */
+/* ---- rows of the table: a kernel per number of columns, then the multiply of the row
+ * --------------------------- */
 
-#define IG_PAIR_FN(codec, nr)                                                                    \
-    static void IG_CAT3(codec, pair##nr, IG_ISA)(const ig_pair_args *args, const uint8_t *x) {   \
-        IG_CAT3(codec, pair, IG_ISA)(args, x, nr);                                               \
+#define IG_PAIR_FN(codec, nr)                                                                      \
+    static void IG_CAT3(codec, pair##nr, IG_ISA)(const ig_pair_args *args, const uint8_t *x) {     \
+        IG_CAT3(codec, pair, IG_ISA)(args, x, nr);                                                 \
     }
-#define IG_QUAD_FN(codec, nr)                                                                    \
-    static void IG_CAT3(codec, quad##nr, IG_ISA)(const ig_quad_args *args, const uint8_t *x) {   \
-        IG_CAT3(codec, quad, IG_ISA)(args, x, nr);                                               \
+#define IG_QUAD_FN(codec, nr)                                                                      \
+    static void IG_CAT3(codec, quad##nr, IG_ISA)(const ig_quad_args *args, const uint8_t *x) {     \
+        IG_CAT3(codec, quad, IG_ISA)(args, x, nr);                                                 \
     }
-#define IG_PANEL_FN(codec, nr)                                                                                     \
-    static void IG_CAT3(codec, panel##nr, IG_ISA)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x, \
-                                                  float *sums_a, float *sums_b) {                                  \
-        IG_CAT3(codec, panel, IG_ISA)(a, b, n, x, sums_a, sums_b, nr);                                             \
+#define IG_PANEL_FN(codec, nr)                                                                     \
+    static void IG_CAT3(codec, panel##nr, IG_ISA)(const ig_panel *a, const ig_panel *b,            \
+                                                  uint32_t n, const uint8_t *x, float *sums_a,     \
+                                                  float *sums_b) {                                 \
+        IG_CAT3(codec, panel, IG_ISA)(a, b, n, x, sums_a, sums_b, nr);                             \
     }
 #define IG_PAIR_NAME(codec, nr) IG_CAT3(codec, pair##nr, IG_ISA),
 #define IG_QUAD_NAME(codec, nr) IG_CAT3(codec, quad##nr, IG_ISA),
@@ -242,37 +266,39 @@ static inline void walk_quads(const ig_walk *w, const ig_quad_fn *fns, ig_dtype 
 #define IG_EACH_N_(n, X, codec) IG_EACH_##n(X, codec)
 #define IG_EACH_N(n, X, codec) IG_EACH_N_(n, X, codec)
 
-#define IG_MULTIPLY_HEAD(codec)                                                                                     \
-    void IG_CAT3(ig_multiply, codec, IG_ISA)(const void *packed, uint32_t rows, uint32_t cols, uint32_t tile0,      \
-                                             uint32_t tile1, const void *acts, uint32_t n_cols, float *out,         \
-                                             size_t out_stride);                                                    \
-    void IG_CAT3(ig_multiply, codec, IG_ISA)(const void *packed, uint32_t rows, uint32_t cols, uint32_t tile0,      \
-                                             uint32_t tile1, const void *acts, uint32_t n_cols, float *out,         \
-                                             size_t out_stride)
+#define IG_MULTIPLY_HEAD(codec)                                                                    \
+    void IG_CAT3(ig_multiply, codec, IG_ISA)(const void *packed, uint32_t rows, uint32_t cols,     \
+                                             uint32_t tile0, uint32_t tile1, const void *acts,     \
+                                             uint32_t n_cols, float *out, size_t out_stride);      \
+    void IG_CAT3(ig_multiply, codec, IG_ISA)(const void *packed, uint32_t rows, uint32_t cols,     \
+                                             uint32_t tile0, uint32_t tile1, const void *acts,     \
+                                             uint32_t n_cols, float *out, size_t out_stride)
 
-#define IG_MATMUL_INTEGER(codec, form, dtype_, blocks_, block_bytes_, act_dwords)                                   \
-    IG_EACH_N(IG_GROUP, IG_PAIR_FN, codec)                                                                             \
-    IG_EACH_N(IG_GROUP, IG_PANEL_FN, codec)                                                                           \
-    IG_MULTIPLY_HEAD(codec) {                                                                                       \
-        static const ig_pair_fn PAIRS[] = {IG_EACH_N(IG_GROUP, IG_PAIR_NAME, codec)};                                  \
-        static const ig_panel_fns PANELS = {.blocks = (blocks_),                                                    \
-                                            .block_bytes = (block_bytes_),                                          \
-                                            .act_bytes = 4 * (act_dwords),                                          \
-                                            .unpack = IG_CAT3(codec, unpack, IG_ISA),                               \
-                                            .multiply = {IG_EACH_N(IG_GROUP, IG_PANEL_NAME, codec)}};                 \
-        const ig_walk w = walk_of((ig_dtype)(dtype_), form, IG_GROUP, packed, cols, tile0, tile1, acts, out, out_stride); \
-        (void)rows;                                                                                                 \
-        walk_integer(&w, PAIRS, &PANELS, n_cols);                                                                   \
+#define IG_MATMUL_INTEGER(codec, form, dtype_, blocks_, block_bytes_, act_dwords)                  \
+    IG_EACH_N(IG_GROUP, IG_PAIR_FN, codec)                                                         \
+    IG_EACH_N(IG_GROUP, IG_PANEL_FN, codec)                                                        \
+    IG_MULTIPLY_HEAD(codec) {                                                                      \
+        static const ig_pair_fn PAIRS[] = {IG_EACH_N(IG_GROUP, IG_PAIR_NAME, codec)};              \
+        static const ig_panel_fns PANELS = {                                                       \
+            .blocks = (blocks_),                                                                   \
+            .block_bytes = (block_bytes_),                                                         \
+            .act_bytes = 4 * (act_dwords),                                                         \
+            .unpack = IG_CAT3(codec, unpack, IG_ISA),                                              \
+            .multiply = {IG_EACH_N(IG_GROUP, IG_PANEL_NAME, codec)}};                              \
+        const ig_walk w = walk_of((ig_dtype)(dtype_), form, IG_GROUP, packed, cols, tile0, tile1,  \
+                                  acts, out, out_stride);                                          \
+        (void)rows;                                                                                \
+        walk_integer(&w, PAIRS, &PANELS, n_cols);                                                  \
     }
 
-#define IG_MATMUL_FLOAT(codec, form, dtype_)                                                                        \
-    IG_EACH_N(IG_FLOAT_GROUP, IG_QUAD_FN, codec)                                                                      \
-    IG_MULTIPLY_HEAD(codec) {                                                                                       \
-        static const ig_quad_fn QUADS[] = {IG_EACH_N(IG_FLOAT_GROUP, IG_QUAD_NAME, codec)};                           \
-        const ig_walk w = walk_of((ig_dtype)(dtype_), (ig_act_format)(form), IG_FLOAT_GROUP, packed, cols, tile0,   \
-                                  tile1, acts, out, out_stride);                                                    \
-        (void)rows;                                                                                                 \
-        walk_quads(&w, QUADS, (ig_dtype)(dtype_), n_cols);                                                          \
+#define IG_MATMUL_FLOAT(codec, form, dtype_)                                                       \
+    IG_EACH_N(IG_FLOAT_GROUP, IG_QUAD_FN, codec)                                                   \
+    IG_MULTIPLY_HEAD(codec) {                                                                      \
+        static const ig_quad_fn QUADS[] = {IG_EACH_N(IG_FLOAT_GROUP, IG_QUAD_NAME, codec)};        \
+        const ig_walk w = walk_of((ig_dtype)(dtype_), (ig_act_format)(form), IG_FLOAT_GROUP,       \
+                                  packed, cols, tile0, tile1, acts, out, out_stride);              \
+        (void)rows;                                                                                \
+        walk_quads(&w, QUADS, (ig_dtype)(dtype_), n_cols);                                         \
     }
 
 #endif

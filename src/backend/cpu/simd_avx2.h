@@ -1,5 +1,5 @@
-/* simd_avx2.h: the verbs of the kernel templates in AVX2 with FMA and F16C. A vector is 8 lanes: half a line of a packed
- * tile. See simd_scalar.h for what each verb means. */
+/* simd_avx2.h: the verbs of the kernel templates in AVX2 with FMA and F16C. A vector is 8 lanes:
+ * half a line of a packed tile. See simd_scalar.h for what each verb means. */
 #ifndef IG_BACKEND_CPU_SIMD_AVX2_H
 #define IG_BACKEND_CPU_SIMD_AVX2_H
 
@@ -69,7 +69,8 @@ IG_INLINE vi vt_lookup(vt table, vi index) {
 }
 /* Products of two bytes are added in 16 bits: at most 2 * 127 * 127. */
 IG_INLINE vi vi_dot(vi acc, vi w, vi x) {
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+    return _mm256_add_epi32(acc,
+                            _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
 }
 /* |w| * (x with the sign of w): at most 2 * 128 * 127. */
 IG_INLINE vi vi_dot8(vi acc, vi w, vi x) {
@@ -105,7 +106,8 @@ IG_INLINE vf vf_load_e8m0_half(const void *p) {
     const __m256i e = vi_load_u8(p);
     const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
     const __m256i small = _mm256_sllv_epi32(_mm256_set1_epi32(0x200000), e);
-    return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, small, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e)));
+    return _mm256_castsi256_ps(
+        _mm256_blendv_epi8(normal, small, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e)));
 }
 IG_INLINE vf vf_bcast(const void *p) {
     float v;
@@ -125,8 +127,9 @@ IG_INLINE vf vf_fma(vf a, vf b, vf c) {
 typedef vf bf16_vector;
 IG_INLINE bf16_vector bf16_load(const void *p, const int step) {
     const __m256i pairs = vi_load(p);
-    return _mm256_castsi256_ps(step == 0 ? _mm256_slli_epi32(pairs, 16)
-                                         : _mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)));
+    return _mm256_castsi256_ps(step == 0
+                                   ? _mm256_slli_epi32(pairs, 16)
+                                   : _mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)));
 }
 IG_INLINE bf16_vector bf16_bcast(const void *p) {
     return vf_bcast(p);

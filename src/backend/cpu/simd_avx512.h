@@ -1,5 +1,5 @@
-/* simd_avx512.h: the verbs of the kernel templates in AVX-512 (F BW VL DQ VNNI BF16). A vector is 16 lanes: one whole line
- * of a packed tile. See simd_scalar.h for what each verb means. */
+/* simd_avx512.h: the verbs of the kernel templates in AVX-512 (F BW VL DQ VNNI BF16). A vector is
+ * 16 lanes: one whole line of a packed tile. See simd_scalar.h for what each verb means. */
 #ifndef IG_BACKEND_CPU_SIMD_AVX512_H
 #define IG_BACKEND_CPU_SIMD_AVX512_H
 

@@ -1,5 +1,5 @@
-/* simd_neon.h: the verbs of the kernel templates in NEON with the dot product of ARMv8.2. A vector is 4 lanes: a quarter
- * of a line of a packed tile. See simd_scalar.h for what each verb means. */
+/* simd_neon.h: the verbs of the kernel templates in NEON with the dot product of ARMv8.2. A vector
+ * is 4 lanes: a quarter of a line of a packed tile. See simd_scalar.h for what each verb means. */
 #ifndef IG_BACKEND_CPU_SIMD_NEON_H
 #define IG_BACKEND_CPU_SIMD_NEON_H
 
@@ -25,7 +25,8 @@ IG_INLINE void vi_store(void *p, vi a) {
 IG_INLINE vi vi_load_u8(const void *p) {
     uint32_t four;
     memcpy(&four, p, 4);
-    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four))))));
+    return vreinterpretq_s32_u32(
+        vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four))))));
 }
 IG_INLINE vi vi_load_s8(const void *p) {
     uint32_t four;
@@ -92,7 +93,8 @@ IG_INLINE vi vi_init8(vi negsum) {
 }
 IG_INLINE vi vi_dot16(vi acc, vi a, vi b) {
     const int16x8_t ah = vreinterpretq_s16_s32(a), bh = vreinterpretq_s16_s32(b);
-    const int32x4_t low = vmull_s16(vget_low_s16(ah), vget_low_s16(bh)), high = vmull_high_s16(ah, bh);
+    const int32x4_t low = vmull_s16(vget_low_s16(ah), vget_low_s16(bh)),
+                    high = vmull_high_s16(ah, bh);
     return vaddq_s32(acc, vpaddq_s32(low, high));
 }
 IG_INLINE vf vi_to_f32(vi a) {
@@ -137,7 +139,8 @@ IG_INLINE vf vf_fma(vf a, vf b, vf c) {
 typedef vf bf16_vector;
 IG_INLINE bf16_vector bf16_load(const void *p, const int step) {
     const vi pairs = vi_load(p);
-    return vreinterpretq_f32_s32(step == 0 ? vshlq_n_s32(pairs, 16) : vandq_s32(pairs, vdupq_n_s32((int32_t)0xffff0000)));
+    return vreinterpretq_f32_s32(step == 0 ? vshlq_n_s32(pairs, 16)
+                                           : vandq_s32(pairs, vdupq_n_s32((int32_t)0xffff0000)));
 }
 IG_INLINE bf16_vector bf16_bcast(const void *p) {
     return vf_bcast(p);

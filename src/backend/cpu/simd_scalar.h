@@ -1,9 +1,11 @@
-/* simd_scalar.h: the verbs of the kernel templates in portable C: what each means, and a set for any CPU.
+/* simd_scalar.h: the verbs of the kernel templates in portable C: what each means, and a set for
+ * any CPU.
  *
- * A vector is IG_LANES lanes of 32 bits, one lane a row of weights: vi integers (or 4 bytes, or 2 halves), vf floats.
- * Here it is one lane: with 16 the compilers unroll the templates into megabytes and take minutes. The
- * FMA is rounded twice (double, then float), which differs from a true FMA about once in 2^29; everything else is the
- * same bits as on the other ISAs, except BF16 where a processor has its own rounding. */
+ * A vector is IG_LANES lanes of 32 bits, one lane a row of weights: vi integers (or 4 bytes, or 2
+ * halves), vf floats. Here it is one lane: with 16 the compilers unroll the templates into
+ * megabytes and take minutes. The FMA is rounded twice (double, then float), which differs from a
+ * true FMA about once in 2^29; everything else is the same bits as on the other ISAs, except BF16
+ * where a processor has its own rounding. */
 #ifndef IG_BACKEND_CPU_SIMD_SCALAR_H
 #define IG_BACKEND_CPU_SIMD_SCALAR_H
 
@@ -55,7 +57,8 @@ IG_INLINE vi of_halves(vh h) {
     return a;
 }
 
-/* Loads: lanes, bytes widened to lanes, pairs of bytes widened to pairs of halves, one word in every lane. */
+/* Loads: lanes, bytes widened to lanes, pairs of bytes widened to pairs of halves, one word in
+ * every lane. */
 IG_INLINE vi vi_load(const void *p) {
     vi r;
     memcpy(&r, p, sizeof r);
@@ -153,8 +156,9 @@ IG_INLINE vi vi_dot(vi acc, vi w, vi x) {
     LANES for (int j = 0; j < 4; j++) acc.v[i] += wb.v[4 * i + j] * (int8_t)xb.v[4 * i + j];
     return acc;
 }
-/* The same for weights of 8 bits in the form of IG_BIAS8 or as packed Q8_0 has them (both 128 too large when IG_BIAS8 is
- * not 0); vi_init8 gives the start value from -sum(x) that takes the bias out. */
+/* The same for weights of 8 bits in the form of IG_BIAS8 or as packed Q8_0 has them (both 128 too
+ * large when IG_BIAS8 is not 0); vi_init8 gives the start value from -sum(x) that takes the bias
+ * out. */
 IG_INLINE vi vi_dot8(vi acc, vi w, vi x) {
     const vb wb = bytes_of(w), xb = bytes_of(x);
     LANES for (int j = 0; j < 4; j++) acc.v[i] += (int8_t)wb.v[4 * i + j] * (int8_t)xb.v[4 * i + j];
@@ -173,7 +177,8 @@ IG_INLINE vi vi_from_biased8(vi a) {
 /* acc + sum of 2 products of signed halves. */
 IG_INLINE vi vi_dot16(vi acc, vi a, vi b) {
     const vh ah = halves_of(a), bh = halves_of(b);
-    LANES acc.v[i] += (int16_t)ah.v[2 * i] * (int16_t)bh.v[2 * i] + (int16_t)ah.v[2 * i + 1] * (int16_t)bh.v[2 * i + 1];
+    LANES acc.v[i] += (int16_t)ah.v[2 * i] * (int16_t)bh.v[2 * i] +
+                      (int16_t)ah.v[2 * i + 1] * (int16_t)bh.v[2 * i + 1];
     return acc;
 }
 /* Round to nearest even. */
@@ -199,14 +204,17 @@ IG_INLINE float f32_of_bits(uint32_t u) {
     memcpy(&f, &u, 4);
     return f;
 }
-/* Exponent and mantissa are moved up; a product by 2^112 then corrects the bias, subnormals included. */
+/* Exponent and mantissa are moved up; a product by 2^112 then corrects the bias, subnormals
+ * included. */
 IG_INLINE vf vf_load_f16(const void *p) {
     uint16_t h[IG_LANES];
     memcpy(h, p, sizeof h);
     vf r;
     LANES {
-        const uint32_t sign = (uint32_t)(h[i] & 0x8000) << 16, rest = (uint32_t)(h[i] & 0x7fff) << 13;
-        const float magnitude = (h[i] & 0x7c00) == 0x7c00 ? f32_of_bits(rest | 0x7f800000) : f32_of_bits(rest) * 0x1p112f;
+        const uint32_t sign = (uint32_t)(h[i] & 0x8000) << 16, rest = (uint32_t)(h[i] & 0x7fff)
+                                                                      << 13;
+        const float magnitude = (h[i] & 0x7c00) == 0x7c00 ? f32_of_bits(rest | 0x7f800000)
+                                                          : f32_of_bits(rest) * 0x1p112f;
         r.v[i] = sign ? -magnitude : magnitude;
     }
     return r;
@@ -229,8 +237,8 @@ IG_INLINE vf vf_mul(vf a, vf b) {
     LANES a.v[i] *= b.v[i];
     return a;
 }
-/* a * b + c. The sum goes through memory: when gcc 12 makes vectors of two such steps it drops the rounding to float
- * between them. */
+/* a * b + c. The sum goes through memory: when gcc 12 makes vectors of two such steps it drops the
+ * rounding to float between them. */
 IG_INLINE vf vf_fma(vf a, vf b, vf c) {
     LANES {
         float sum = (float)((double)a.v[i] * (double)b.v[i] + (double)c.v[i]);
@@ -247,7 +255,8 @@ typedef vf bf16_vector;
 IG_INLINE bf16_vector bf16_load(const void *p, const int step) {
     const vi pairs = vi_load(p);
     vf r;
-    LANES r.v[i] = f32_of_bits(step == 0 ? (uint32_t)pairs.v[i] << 16 : (uint32_t)pairs.v[i] & 0xffff0000u);
+    LANES r.v[i] =
+        f32_of_bits(step == 0 ? (uint32_t)pairs.v[i] << 16 : (uint32_t)pairs.v[i] & 0xffff0000u);
     return r;
 }
 IG_INLINE bf16_vector bf16_bcast(const void *p) {
