@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <histedit.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@ struct chat_input {
     History *history;
     bool more;    /* a further line of a message: another prompt */
     bool color;   /* of the prompt */
+    bool fresh;   /* nothing of this line was read yet */
     bool ansi;    /* the terminal understands escape sequences */
     char path[4096]; /* of the history; empty = none */
 };
@@ -124,7 +126,11 @@ static unsigned char paste(EditLine *el, wint_t key) {
 /* A character from the terminal, for the editor; -1 with EINTR when a signal came. */
 static int get_character(EditLine *el, wchar_t *out) {
     mbstate_t state = {0};
-    (void)el;
+    chat_input *in = NULL;
+    struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
+    el_get(el, EL_CLIENTDATA, &in);
+    bool ahead = in->fresh && poll(&ready, 1, 0) == 1; /* typed before there was a prompt */
+    in->fresh = false;
     if (!cli_interrupt_wait(STDIN_FILENO)) {
         errno = EINTR;
         return -1;
@@ -134,6 +140,9 @@ static int get_character(EditLine *el, wchar_t *out) {
         ssize_t n = read(STDIN_FILENO, &byte, 1);
         if (n <= 0)
             return n == 0 ? 0 : -1;
+        /* A Ctrl-D that the terminal took while it still edited lines itself comes as a zero. */
+        if (ahead && byte == '\0')
+            byte = 'D' & 0x1F;
         size_t used = mbrtowc(out, &byte, 1, &state);
         if (used == (size_t)-1)
             *out = L'\uFFFD';
@@ -200,6 +209,8 @@ static chat_event edit_line(chat_input *in, ig_buf *line) {
             fputs("\033[?2004h", stdout);
         fflush(stdout);
         cli_interrupt_begin(NULL, true);
+        in->fresh = true;
+        el_set(in->el, EL_PREP_TERM, 1); /* before the prompt shows: what is typed from then on is the editor's */
         const char *text = el_gets(in->el, &n);
         int error = errno, sig = cli_interrupt_end();
         char kept[4096] = "";
@@ -244,17 +255,22 @@ static chat_event edit_line(chat_input *in, ig_buf *line) {
 }
 
 static chat_event pipe_line(ig_buf *line) {
-    char *text = NULL;
-    size_t cap = 0;
     ig_err err = {0};
-    ssize_t n = getline(&text, &cap, stdin);
-    chat_event event = n < 0 ? CHAT_END : CHAT_MESSAGE;
-    if (n > 0 && ig_buf_add(line, text, (size_t)n, &err) != IG_OK) {
-        cli_fail("%s", err.message);
-        event = CHAT_FAILED;
+    size_t before = line->n;
+    for (int c; (c = getchar()) != EOF;) {
+        char byte = (char)c;
+        if (ig_buf_add(line, &byte, 1, &err) != IG_OK) {
+            cli_fail("%s", err.message);
+            return CHAT_FAILED;
+        }
+        if (c == '\n')
+            return CHAT_MESSAGE;
     }
-    free(text); /* of getline's own */
-    return event;
+    if (ferror(stdin)) {
+        cli_fail("cannot read standard input: %s", strerror(errno));
+        return CHAT_FAILED;
+    }
+    return line->n > before ? CHAT_MESSAGE : CHAT_END;
 }
 
 /* Appends a line without its end. */

@@ -199,6 +199,17 @@ def reuse(folder):
     t.end()
 
 
+def typed_ahead(folder):
+    """Lines and the end, typed while an answer is still being made."""
+    t = start(folder, "-n", "300", "--chat-template", ENDLESS, "-c", "4096")
+    t.send("one\n")
+    t.expect("BCD")
+    t.send("two\n\x04")
+    t.expect("stopped after 300 tokens")
+    t.expect("stopped after 300 tokens")
+    check(t.end() == 0, "Ctrl-D typed ahead is not 0")
+
+
 def full_context(folder):
     t = start(folder, "-c", "64")
     t.send("x" * 100 + "\n")
@@ -241,7 +252,7 @@ def wrong_role(folder):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([MAKE_TINY, folder], check=True)
-        for case in (commands, lines, history, interrupt, reuse, full_context, broken_template, wrong_role):
+        for case in (commands, lines, history, interrupt, reuse, typed_ahead, full_context, broken_template, wrong_role):
             case(folder)
             print("chat:", case.__name__)
     return 1 if failures else 0
