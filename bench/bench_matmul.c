@@ -237,7 +237,7 @@ static void measure(const roof_fns *fns, const ig_matmul_set *set, const ig_matm
         j.which = 0;
         const double read_s = run(&j, n_threads, 5), read = j.operations / read_s * 1e-9;
         j.body = product_body;
-        j.n_copies = j.n_cols <= 8 ? copies : 2;
+        j.n_copies = j.n_cols <= 8 ? copies : IG_MIN(copies, 2u);
         const double seconds = run(&j, n_threads, j.n_cols <= 8 ? reps * copies : reps);
         const double gops = 2.0 * rows * cols * j.n_cols / seconds * 1e-9;
         const double roof = kernel->act == IG_ACT_FORM_F32    ? roofs[3]
