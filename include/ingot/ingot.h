@@ -113,6 +113,9 @@ typedef struct ingot_model_facts {
     bool has_chat_template;
 } ingot_model_facts;
 INGOT_API void ingot_model_describe(const ingot_model *model, ingot_model_facts *facts);
+/* Bytes that generating one token reads after `tokens` tokens: weights, and the keys and values that are visible then
+ * (a sliding window shows no more than its length). 0 without weights. */
+INGOT_API uint64_t ingot_model_step_bytes(const ingot_model *model, uint32_t tokens);
 
 /* What the model's device could do at best, measured now for some tens of milliseconds with all its threads. */
 typedef struct ingot_roof {

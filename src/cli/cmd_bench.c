@@ -90,11 +90,11 @@ static bool run_test(const cli_options *o, ingot_model *model, const bench_test 
         r->min = rates[0];
         r->max = rates[o->repeats - 1];
         r->median = (rates[(o->repeats - 1) / 2] + rates[o->repeats / 2]) / 2;
-        double kv = (double)facts.kv_token_bytes * ((double)t->depth + n / 2.0);
+        const double step_bytes = (double)ingot_model_step_bytes(model, t->depth + n / 2);
         if (t->prompt && roof.dot_ops_per_second > 0)
             r->roof_share = r->median * (double)facts.token_ops / roof.dot_ops_per_second;
         else if (t->predict && roof.read_bytes_per_second > 0)
-            r->roof_share = r->median * ((double)facts.step_bytes + kv) / roof.read_bytes_per_second;
+            r->roof_share = r->median * step_bytes / roof.read_bytes_per_second;
     } else if (ids && logits && rates) {
         cli_fail_error(&error);
     }

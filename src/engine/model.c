@@ -219,6 +219,17 @@ void ingot_model_describe(const ingot_model *m, ingot_model_facts *facts) {
         facts->kv_token_bytes += ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) / IG_PAGE_TOKENS;
 }
 
+uint64_t ingot_model_step_bytes(const ingot_model *m, uint32_t tokens) {
+    if (!m->plan)
+        return 0;
+    uint64_t sum = m->plan->weight_step_bytes;
+    for (uint32_t g = 0; g < m->plan->n_groups; g++) {
+        uint32_t window = m->plan->groups[g].window, seen = window ? IG_MIN(window, tokens) : tokens;
+        sum += ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) / IG_PAGE_TOKENS * seen;
+    }
+    return sum;
+}
+
 ingot_status ingot_model_roof(ingot_model *model, ingot_roof *roof, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     if (!model->device)

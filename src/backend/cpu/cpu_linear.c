@@ -31,26 +31,27 @@ static const float *input_row(const linear_run *r, uint32_t row, float *scratch,
     return base + op->in[0].col;
 }
 
-/* Packs rows [from, to) through a contiguous copy, because chains leave rows in scratch. */
-static void pack_rows(linear_run *r, uint32_t from, uint32_t to, uint32_t n, bool store, uint8_t *const dst[]) {
-    const cpu_module *m = r->s->module;
-    const ig_op *op = r->op->op;
-    uint32_t cols = ig_ref_width(op->in[0]);
-    float *scratch = (float *)(void *)m->local[r->thread];
-    const ig_value *in = &cpu_program(m)->values[op->in[0].value];
-    const float *rows = cpu_value_row(m, op->in[0].value, from) + op->in[0].col;
-    size_t stride = in->cols;
-    if (op->n_pre) {
-        float *copy = scratch + r->op->chain_floats;
-        for (uint32_t i = from; i < to; i++)
-            memcpy(copy + (size_t)(i - from) * cols, input_row(r, i, scratch, store), (size_t)cols * 4);
-        rows = copy;
-        stride = cols;
-    }
+static void pack_forms(const linear_run *r, const float *x, size_t stride, uint32_t from, uint32_t to, uint8_t *const dst[]) {
+    const ig_act_packer *packers = r->s->module->device->matmul->packers;
     for (uint32_t f = 0; f < IG_ACT_FORM_COUNT; f++) {
         if (r->op->forms & 1u << f)
-            m->device->matmul->packers[f].pack(rows - (size_t)from * stride, stride, cols, n, from, to, dst[f]);
+            packers[f].pack(x, stride, ig_ref_width(r->op->op->in[0]), r->n, from, to, dst[f]);
     }
+}
+
+/* Rows [from, to): a chain leaves its row in scratch, from where it is packed at once (stride 0: every column is there);
+ * rows without a chain lie in the arena. */
+static void pack_rows(const linear_run *r, uint32_t from, uint32_t to, bool store, uint8_t *const dst[]) {
+    const cpu_module *m = r->s->module;
+    const ig_op *op = r->op->op;
+    if (op->n_pre == 0) {
+        pack_forms(r, cpu_value_row(m, op->in[0].value, 0) + op->in[0].col, cpu_program(m)->values[op->in[0].value].cols, from,
+                   to, dst);
+        return;
+    }
+    float *scratch = (float *)(void *)m->local[r->thread];
+    for (uint32_t row = from; row < to; row++)
+        pack_forms(r, input_row(r, row, scratch, store), 0, row, row + 1, dst);
 }
 
 static void prepare_inputs(linear_run *r) {
@@ -60,13 +61,13 @@ static void prepare_inputs(linear_run *r) {
     for (uint32_t f = 0; f < IG_ACT_FORM_COUNT; f++)
         r->acts[f] = dst[f] = own ? m->local[r->thread] + m->local_acts[f] : m->shared + m->act_offset[f];
     if (own) {
-        pack_rows(r, 0, r->n, r->n, r->thread == 0, dst);
+        pack_rows(r, 0, r->n, r->thread == 0, dst);
         return;
     }
     cpu_loop(r->s);
     uint32_t units = (r->n + m->pack_rows - 1) / m->pack_rows;
     for (uint32_t u; (u = cpu_take(r->s)) < units;)
-        pack_rows(r, u * m->pack_rows, IG_MIN((u + 1) * m->pack_rows, r->n), r->n, true, dst);
+        pack_rows(r, u * m->pack_rows, IG_MIN((u + 1) * m->pack_rows, r->n), true, dst);
     cpu_barrier(r->s, r->thread);
 }
 

@@ -91,6 +91,14 @@ static int32_t shift_round(int32_t v, int32_t k) {
     return (v + (1 << k >> 1)) >> k;
 }
 
+/* The largest k up to 8 with most * 2^k <= top, from the bits of two magnitudes, most <= top: a difference of exponents,
+ * one less when the mantissa would be too large. Without branches, because blocks differ at random. */
+static int32_t headroom(uint32_t most, uint32_t top) {
+    const int32_t e = (int32_t)(top >> 23) - (int32_t)(most >> 23);
+    const int32_t k = e - ((most & 0x7fffff) > (top & 0x7fffff));
+    return k > 8 ? 8 : k < 0 ? 0 : k;
+}
+
 static void block_q8k(const float *x, uint32_t c, uint32_t nr, uint8_t *dst) {
     uint32_t most[8], all = 0;
     for (int j = 0; j < 8; j++) {
@@ -101,9 +109,8 @@ static void block_q8k(const float *x, uint32_t c, uint32_t nr, uint8_t *dst) {
     int32_t sum32[8], sum16[16];
     for (int j = 0; j < 8; j++) {
         int8_t q[32];
-        int32_t sum[2], k = 0;
-        while (k < 8 && float_of(most[j]) * (float)(2 << k) <= top)
-            k++;
+        int32_t sum[2];
+        const int32_t k = headroom(most[j], all);
         quantise(x + 32 * j, inverse * (float)(1 << k), q, sum);
         for (uint32_t w = 0; w < 8; w++)
             memcpy(dst + ((8 * (uint32_t)j + w) * nr + c) * 4, q + 4 * w, 4);
