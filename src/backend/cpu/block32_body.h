@@ -143,14 +143,15 @@ static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row
 
 /* The same arithmetic in the same order as the pair kernel. */
 IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x,
-                         float *sums_a, float *sums_b, const int nr) {
+                         const ig_panel_sums *from, const ig_panel_sums *to, const int nr) {
 #define X(c) vf fa##c = vf_zero(), fb##c = vf_zero();
     IG_EACH6(X)
 #undef X
 #define X(c)                                                                                       \
-    fa##c = vf_load(sums_a + c * IG_LANES);                                                        \
-    fb##c = vf_load(sums_b + c * IG_LANES);
-    IG_COLUMNS(X)
+    fa##c = vf_load(from->a + c * from->stride_a);                                                 \
+    fb##c = vf_load(from->b + c * from->stride_b);
+    if (from)
+        IG_COLUMNS(X)
 #undef X
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t *const xn = x + IG_Q8_NEGSUM * 4 * nr, *const xs = x + IG_Q8_SCALE * 4 * nr;
@@ -196,8 +197,8 @@ IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const
         x += IG_Q8_DWORDS * 4 * nr;
     }
 #define X(c)                                                                                       \
-    vf_store(sums_a + c * IG_LANES, fa##c);                                                        \
-    vf_store(sums_b + c * IG_LANES, fb##c);
+    vf_store(to->a + c * to->stride_a, fa##c);                                                     \
+    vf_store(to->b + c * to->stride_b, fb##c);
     IG_COLUMNS(X)
 #undef X
 }

@@ -129,52 +129,65 @@ typedef struct ig_panel {
 #define IG_PASS_COLUMNS 240u
 #define IG_PASS_GROUPS (IG_PASS_COLUMNS / IG_GROUP)
 
+/* Sums of a group of columns for two vectors of rows; no sums at all stand for zeros. */
+typedef struct ig_panel_sums {
+    float *a, *b;
+    size_t stride_a, stride_b; /* floats from column to column */
+} ig_panel_sums;
+
 typedef struct ig_panel_fns {
     uint32_t blocks;      /* in 256 inputs */
     uint32_t block_bytes; /* of a tile */
     uint32_t act_bytes;   /* of a block and one column */
     /* n blocks of the tile from block b on, lanes from row on. */
     void (*unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row, ig_panel *panel);
-    /* sums_a[c][lane] += panel a times nr columns of activations, and b likewise; n blocks. */
+    /* to->a[c][lane] = from->a[c][lane] + panel a times nr columns of activations, and b likewise;
+     * n blocks. */
     void (*multiply[IG_GROUP])(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x,
-                               float *sums_a, float *sums_b);
+                               const ig_panel_sums *from, const ig_panel_sums *to);
 } ig_panel_fns;
 
+/* Two panels of vectors v and v + 1 (an odd last one twice), n blocks from b on; what the next panels
+ * need is fetched. */
+static inline void unpack_panels(const ig_walk *w, const ig_panel_fns *fns, uint32_t v, uint32_t v1,
+                                 uint32_t b, uint32_t n, ig_panel *panels) {
+    for (uint32_t i = 0; i < 2; i++) {
+        const uint32_t u = IG_MIN(v + i, v1 - 1);
+        const uint8_t *const tile = w->tiles + u / IG_PER_TILE * w->tile_bytes;
+        const uint8_t *const later = tile + 2 * w->tile_bytes + b * (size_t)fns->block_bytes;
+        for (uint32_t line = 0; line < fns->block_bytes * n; line += IG_LINE)
+            IG_AHEAD(later + line);
+        fns->unpack(tile, b, n, u % IG_PER_TILE * IG_LANES, &panels[i]);
+    }
+}
+
 /* Vectors [v0, v1) times groups [g0, g1); the last group has `last` columns, the others IG_GROUP.
- */
+ * The first blocks start from nothing, the last go straight to the result. */
 static inline void panel_pass(const ig_walk *w, const ig_panel_fns *fns, uint32_t v0, uint32_t v1,
                               uint32_t g0, uint32_t g1, uint32_t last) {
     float sums[IG_PASS_VECTORS][IG_PASS_COLUMNS][IG_LANES] IG_ALIGNED(64);
+    float nowhere[IG_LANES]; /* the second vector of an odd last one */
     ig_panel panels[2];
-    const uint32_t n_cols = (g1 - g0 - 1) * IG_GROUP + last;
-    for (uint32_t v = v0; v < v1; v++)
-        memset(sums[v - v0], 0, n_cols * sizeof sums[0][0]);
     for (uint32_t b = 0; b < w->n_blocks; b += fns->blocks) {
         const uint32_t n = IG_MIN(fns->blocks, w->n_blocks - b);
-        for (uint32_t v = v0; v < v1;
-             v += 2) { /* an odd last one gets a second whose sums nobody reads */
-            for (uint32_t i = 0; i < 2; i++) {
-                const uint32_t u = IG_MIN(v + i, v1 - 1);
-                const uint8_t *const tile = w->tiles + u / IG_PER_TILE * w->tile_bytes;
-                const uint8_t *const later =
-                    tile + 2 * w->tile_bytes + b * (size_t)fns->block_bytes;
-                for (uint32_t line = 0; line < fns->block_bytes * n; line += IG_LINE)
-                    IG_AHEAD(later + line);
-                fns->unpack(tile, b, n, u % IG_PER_TILE * IG_LANES, &panels[i]);
-            }
+        for (uint32_t v = v0; v < v1; v += 2) {
+            const bool both = v + 1 < v1;
+            unpack_panels(w, fns, v, v1, b, n, panels);
             for (uint32_t g = g0; g < g1; g++) {
-                const uint32_t nr = g + 1 < g1 ? IG_GROUP : last;
+                const uint32_t nr = g + 1 < g1 ? IG_GROUP : last, c = (g - g0) * IG_GROUP;
+                const ig_panel_sums local = {sums[v - v0][c], sums[v - v0 + 1][c], IG_LANES,
+                                             IG_LANES};
+                float *const out =
+                    w->out + (size_t)g * IG_GROUP * w->out_stride + (size_t)v * IG_LANES;
+                const ig_panel_sums result = {out, both ? out + IG_LANES : nowhere, w->out_stride,
+                                              both ? w->out_stride : 0};
                 fns->multiply[nr - 1](
                     &panels[0], &panels[1], n,
                     w->acts + g * w->group_bytes + (size_t)b * fns->act_bytes * nr,
-                    sums[v - v0][(g - g0) * IG_GROUP], sums[v - v0 + 1][(g - g0) * IG_GROUP]);
+                    b == 0 ? NULL : &local, b + n < w->n_blocks ? &local : &result);
             }
         }
     }
-    for (uint32_t c = 0; c < n_cols; c++)
-        for (uint32_t v = v0; v < v1; v++)
-            memcpy(w->out + ((size_t)g0 * IG_GROUP + c) * w->out_stride + (size_t)v * IG_LANES,
-                   sums[v - v0][c], sizeof sums[0][0]);
 }
 
 /* The whole product of an integer type; many columns in passes of about equal width. */
@@ -250,10 +263,10 @@ static inline void walk_quads(const ig_walk *w, const ig_quad_fn *fns, ig_dtype 
         IG_CAT3(codec, quad, IG_ISA)(args, x, nr);                                                 \
     }
 #define IG_PANEL_FN(codec, nr)                                                                     \
-    static void IG_CAT3(codec, panel##nr, IG_ISA)(const ig_panel *a, const ig_panel *b,            \
-                                                  uint32_t n, const uint8_t *x, float *sums_a,     \
-                                                  float *sums_b) {                                 \
-        IG_CAT3(codec, panel, IG_ISA)(a, b, n, x, sums_a, sums_b, nr);                             \
+    static void IG_CAT3(codec, panel##nr, IG_ISA)(                                                 \
+        const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x,                        \
+        const ig_panel_sums *from, const ig_panel_sums *to) {                                      \
+        IG_CAT3(codec, panel, IG_ISA)(a, b, n, x, from, to, nr);                                   \
     }
 #define IG_PAIR_NAME(codec, nr) IG_CAT3(codec, pair##nr, IG_ISA),
 #define IG_QUAD_NAME(codec, nr) IG_CAT3(codec, quad##nr, IG_ISA),

@@ -23,7 +23,7 @@ static uint32_t run_at(const ig_ref *r, uint32_t i, uint32_t *column) {
     return r->cols - i % r->cols;
 }
 
-/* Loads and stores of n <= VN elements; n == VN is the common case. */
+/* Loads and stores of n <= VN elements; n is the constant VN but for the end of a row. */
 IG_INLINE vf load_some(const float *p, uint32_t n) {
     return n == VN ? vf_load(p) : vf_loadn(p, n);
 }
@@ -42,6 +42,7 @@ IG_INLINE float row_sum(const float *x, uint32_t n, float shift, bool squares) {
     const vf mu = vf_set(shift);
     uint32_t i = 0;
     for (; i + 4 * VN <= n; i += 4 * VN) {
+        IG_UNROLL
         for (uint32_t k = 0; k < 4; k++) {
             const vf v = vf_sub(vf_load(x + i + k * VN), mu);
             acc[k] = squares ? vf_fma(v, v, acc[k]) : vf_add(acc[k], v);
@@ -57,19 +58,31 @@ IG_INLINE float row_sum(const float *x, uint32_t n, float shift, bool squares) {
     return vf_hsum(vf_add(vf_add(acc[0], acc[2]), vf_add(acc[1], acc[3])));
 }
 
-/* y = (x - shift) * scale [* w] [+ b]; a step of 0 repeats w[0] or b[0]. */
-static void norm_head(float *y, const float *x, uint32_t n, float shift, float scale,
-                      const float *w, const float *b, uint32_t step) {
-    const vf mu = vf_set(shift), s = vf_set(scale);
-    for (uint32_t i = 0; i < n; i += VN) {
-        const uint32_t m = IG_MIN(n - i, (uint32_t)VN);
-        vf v = vf_mul(vf_sub(load_some(x + i, m), mu), s);
-        if (w)
-            v = vf_mul(v, step ? load_some(w + i, m) : vf_set(w[0]));
-        if (b)
-            v = vf_add(v, step ? load_some(b + i, m) : vf_set(b[0]));
-        store_some(y + i, v, m);
-    }
+/* What norm_head does with every column. */
+typedef struct norm_frame {
+    vf shift, scale;
+    const float *w, *b; /* or NULL */
+    uint32_t step;      /* 0 repeats w[0] and b[0] */
+} norm_frame;
+
+/* m columns from i on. */
+IG_INLINE void norm_step(float *y, const float *x, uint32_t i, uint32_t m, const norm_frame *f) {
+    vf v = vf_mul(vf_sub(load_some(x + i, m), f->shift), f->scale);
+    if (f->w)
+        v = vf_mul(v, f->step ? load_some(f->w + i, m) : vf_set(f->w[0]));
+    if (f->b)
+        v = vf_add(v, f->step ? load_some(f->b + i, m) : vf_set(f->b[0]));
+    store_some(y + i, v, m);
+}
+
+/* y = (x - shift) * scale [* w] [+ b]. */
+static void norm_head(float *y, const float *x, uint32_t n, const norm_frame *frame) {
+    const norm_frame f = *frame;
+    uint32_t i = 0;
+    for (; i + VN <= n; i += VN)
+        norm_step(y, x, i, VN, &f);
+    if (i < n)
+        norm_step(y, x, i, n - i, &f);
 }
 
 static void norm_head_strided(float *y, const float *x, uint32_t n, float shift, float scale,
@@ -108,7 +121,8 @@ static void norm(const ig_row_args *a) {
         const float *w = a->w[0] ? a->w[0] + at : NULL, *b = a->w[1] ? a->w[1] + at : NULL;
         const uint32_t step = attr->col_stride;
         if (step <= 1)
-            norm_head(y, x, n, mean, (float)(1 / root), w, b, step);
+            norm_head(y, x, n,
+                      &(norm_frame){vf_set(mean), vf_set((float)(1 / root)), w, b, step});
         else
             norm_head_strided(y, x, n, mean, (float)(1 / root), w, b, step);
     }
@@ -122,16 +136,23 @@ IG_INLINE void turn(vf x, vf y, vf c, vf s, vf *x2, vf *y2) {
     *y2 = vf_fma(x, s, vf_mul(y, c));
 }
 
+/* m pairs from pair i on. */
+IG_INLINE void neox_step(float *y, const float *x, const float *cs, uint32_t half, uint32_t i,
+                         uint32_t m, vf flip) {
+    vf a, b;
+    turn(load_some(x + i, m), load_some(x + half + i, m), load_some(cs + i, m),
+         vf_mul(flip, load_some(cs + half + i, m)), &a, &b);
+    store_some(y + i, a, m);
+    store_some(y + half + i, b, m);
+}
+
 static void rope_neox(float *y, const float *x, const float *cs, uint32_t half, float sign) {
     const vf flip = vf_set(sign);
-    for (uint32_t i = 0; i < half; i += VN) {
-        const uint32_t m = IG_MIN(half - i, (uint32_t)VN);
-        vf a, b;
-        turn(load_some(x + i, m), load_some(x + half + i, m), load_some(cs + i, m),
-             vf_mul(flip, load_some(cs + half + i, m)), &a, &b);
-        store_some(y + i, a, m);
-        store_some(y + half + i, b, m);
-    }
+    uint32_t i = 0;
+    for (; i + VN <= half; i += VN)
+        neox_step(y, x, cs, half, i, VN, flip);
+    if (i < half)
+        neox_step(y, x, cs, half, i, half - i, flip);
 }
 
 static void rope_pairs(float *y, const float *x, const float *cs, uint32_t half, float sign) {
@@ -329,6 +350,11 @@ static void map(const ig_row_args *a) {
     assert(!"map function out of range");
 }
 
+/* y = a x0 + b x1 for m columns. */
+IG_INLINE void add_step(float *y, const float *x0, const float *x1, uint32_t m, vf a, vf b) {
+    store_some(y, vf_fma(load_some(x0, m), a, vf_mul(load_some(x1, m), b)), m);
+}
+
 /* in[1] may be a broadcast row: its width is that of in[0] all the same. */
 static void add(const ig_row_args *a) {
     const ig_ref in0 = a->op->in[0], in1 = a->op->in[1], out = a->op->out[0];
@@ -342,11 +368,11 @@ static void add(const ig_row_args *a) {
         n = IG_MIN(n, run_at(&out, i, &c2));
         const float *x0 = a->in[0] + c0, *x1 = a->in[1] + c1;
         float *y = a->out[0] + c2;
-        for (uint32_t k = 0; k < n; k += VN) {
-            const uint32_t m = IG_MIN(n - k, (uint32_t)VN);
-            store_some(y + k, vf_fma(load_some(x0 + k, m), fa, vf_mul(load_some(x1 + k, m), fb)),
-                       m);
-        }
+        uint32_t k = 0;
+        for (; k + VN <= n; k += VN)
+            add_step(y + k, x0 + k, x1 + k, VN, fa, fb);
+        if (k < n)
+            add_step(y + k, x0 + k, x1 + k, n - k, fa, fb);
     }
 }
 
@@ -383,6 +409,17 @@ IG_INLINE vf glu_other(vf u, const glu_frame *frame) {
     return u;
 }
 
+/* y = act(g) [/ divide] [* u] for m columns; g has one column when it is repeated. */
+IG_INLINE void glu_step(float *y, const float *g, bool repeat, const float *u, const float *divide,
+                        uint32_t m, unary f, const params *p, const glu_frame *frame) {
+    vf v = glu_gate(repeat ? vf_set(*g) : load_some(g, m), f, p, frame);
+    if (divide)
+        v = vf_div(v, load_some(divide, m));
+    if (u)
+        v = vf_mul(v, glu_other(load_some(u, m), frame));
+    store_some(y, v, m);
+}
+
 IG_INLINE void glu_each(const ig_row_args *a, unary f, const params *p, const glu_frame *frame) {
     const ig_ref gate = a->op->in[0], other = a->op->in[1], out = a->op->out[0];
     const bool has_other = other.value != 0;
@@ -403,16 +440,16 @@ IG_INLINE void glu_each(const ig_row_args *a, unary f, const params *p, const gl
         }
         const float *g = a->in[0] + g_col, *u = has_other ? a->in[1] + u_col : NULL;
         float *y = a->out[0] + y_col;
-        for (uint32_t k = 0; k < n; k += VN) {
-            const uint32_t m = IG_MIN(n - k, (uint32_t)VN);
-            vf v =
-                glu_gate(broadcast == IG_GLU_ELEM ? load_some(g + k, m) : vf_set(*g), f, p, frame);
-            if (frame->divide)
-                v = vf_div(v, load_some(frame->divide + i + k, m));
-            if (u)
-                v = vf_mul(v, glu_other(load_some(u + k, m), frame));
-            store_some(y + k, v, m);
+        const bool repeat = broadcast != IG_GLU_ELEM;
+        const float *divide = frame->divide ? frame->divide + i : NULL;
+        uint32_t k = 0;
+        if (!repeat && !divide && u) { /* the common form, without conditions in the loop */
+            for (; k + VN <= n; k += VN)
+                glu_step(y + k, g + k, false, u + k, NULL, VN, f, p, frame);
         }
+        for (; k < n; k += VN)
+            glu_step(y + k, repeat ? g : g + k, repeat, u ? u + k : NULL,
+                     divide ? divide + k : NULL, IG_MIN(n - k, (uint32_t)VN), f, p, frame);
     }
 }
 
@@ -424,8 +461,10 @@ static void glu(const ig_row_args *a) {
     const ig_glu_attr *attr = &a->op->u.glu;
     const glu_frame frame = {attr->c > 1e-6f ? attr->limit : IG_LIMIT_NONE, vf_set(attr->c),
                              vf_set(-attr->c), attr->act == IG_ACT_OAI, a->w[0]};
-    const params p = {attr->p[2] + softplus_1(attr->p[0]), softplus_1(attr->p[1]), attr->p[2],
-                      attr->p[3]};
+    params p = {0};
+    if (attr->act == IG_ACT_XIELU)
+        p = (params){attr->p[2] + softplus_1(attr->p[0]), softplus_1(attr->p[1]), attr->p[2],
+                     attr->p[3]};
     switch (attr->act) {
     case IG_ACT_NONE:
         glu_each(a, fn_none, &p, &frame);

@@ -151,4 +151,32 @@ IG_INLINE void vf_load_nibbles(const uint8_t *p, vf *low, vf *high) {
     *high = _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(b, 4), eight));
 }
 
+/* ---- quantising to bytes: for finite |a| <= 127; else any byte ---- */
+
+IG_INLINE vf vf_max_bits(vf a, vf b) {
+    return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+IG_INLINE uint32_t vf_hmax_bits(vf a) {
+    const __m256i i = _mm256_castps_si256(a);
+    const __m128i b = _mm_max_epu32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    const __m128i c = _mm_max_epu32(b, _mm_shuffle_epi32(b, _MM_SHUFFLE(1, 0, 3, 2)));
+    const __m128i d = _mm_max_epu32(c, _mm_shuffle_epi32(c, _MM_SHUFFLE(2, 3, 0, 1)));
+    return (uint32_t)_mm_cvtsi128_si32(d);
+}
+IG_INLINE void vf_store_i8(int8_t *p, vf a) {
+    const __m256i i = _mm256_cvtps_epi32(a);
+    const __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(h, h));
+}
+IG_INLINE void i8_sums(const int8_t *p, int32_t sum[4]) {
+    const __m256i ones = _mm256_set1_epi8(1), halves = _mm256_set1_epi16(1);
+    const __m256i a = _mm256_madd_epi16(
+        _mm256_maddubs_epi16(ones, _mm256_loadu_si256((const __m256i *)p)), halves);
+    const __m256i b = _mm256_madd_epi16(
+        _mm256_maddubs_epi16(ones, _mm256_loadu_si256((const __m256i *)(p + 32))), halves);
+    const __m256i t = _mm256_hadd_epi32(a, b), u = _mm256_hadd_epi32(t, t); /* 0 2 . . 1 3 . . */
+    _mm_storeu_si128((__m128i *)sum, _mm_unpacklo_epi32(_mm256_castsi256_si128(u),
+                                                        _mm256_extracti128_si256(u, 1)));
+}
+
 #endif

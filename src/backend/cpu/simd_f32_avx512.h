@@ -149,4 +149,29 @@ IG_INLINE void vf_load_nibbles(const uint8_t *p, vf *low, vf *high) {
     *high = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_srli_epi32(b, 4), eight));
 }
 
+/* ---- quantising to bytes: for finite |a| <= 127; else any byte ---- */
+
+/* Larger magnitude in every lane; NaN counts as largest. Operands are not negative. */
+IG_INLINE vf vf_max_bits(vf a, vf b) {
+    return _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+IG_INLINE uint32_t vf_hmax_bits(vf a) {
+    return _mm512_reduce_max_epu32(_mm512_castps_si512(a));
+}
+/* VN bytes, rounded to nearest even. */
+IG_INLINE void vf_store_i8(int8_t *p, vf a) {
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+/* Sums of four runs of 16 bytes. */
+IG_INLINE void i8_sums(const int8_t *p, int32_t sum[4]) {
+    const __m512i fours =
+        _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), _mm512_loadu_si512(p));
+    const __m512i pairs =
+        _mm512_add_epi32(fours, _mm512_shuffle_epi32(fours, (_MM_PERM_ENUM)_MM_SHUFFLE(2, 3, 0, 1)));
+    const __m512i all =
+        _mm512_add_epi32(pairs, _mm512_shuffle_epi32(pairs, (_MM_PERM_ENUM)_MM_SHUFFLE(1, 0, 3, 2)));
+    const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    _mm_storeu_si128((__m128i *)sum, _mm512_castsi512_si128(_mm512_permutexvar_epi32(first, all)));
+}
+
 #endif

@@ -143,4 +143,23 @@ IG_INLINE void vf_load_nibbles(const uint8_t *p, vf *low, vf *high) {
     *high = vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(vshrq_n_u32(b, 4)), eight));
 }
 
+/* ---- quantising to bytes: for finite |a| <= 127; else any byte ---- */
+
+IG_INLINE vf vf_max_bits(vf a, vf b) {
+    return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+}
+IG_INLINE uint32_t vf_hmax_bits(vf a) {
+    return vmaxvq_u32(vreinterpretq_u32_f32(a));
+}
+IG_INLINE void vf_store_i8(int8_t *p, vf a) {
+    const int16x4_t h = vqmovn_s32(vcvtnq_s32_f32(a));
+    const int8x8_t b = vqmovn_s16(vcombine_s16(h, h));
+    const uint32_t four = vget_lane_u32(vreinterpret_u32_s8(b), 0);
+    memcpy(p, &four, sizeof four);
+}
+IG_INLINE void i8_sums(const int8_t *p, int32_t sum[4]) {
+    for (int i = 0; i < 4; i++)
+        sum[i] = vaddlvq_s8(vld1q_s8(p + 16 * i));
+}
+
 #endif

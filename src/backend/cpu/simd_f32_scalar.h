@@ -128,4 +128,29 @@ IG_INLINE void vf_load_nibbles(const uint8_t *p, vf *low, vf *high) {
     *high = (float)((*p >> 4) - 8);
 }
 
+/* ---- quantising to bytes: for finite |a| <= 127; else any byte ---- */
+
+IG_INLINE uint32_t bits_of_f32(float f) {
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+IG_INLINE vf vf_max_bits(vf a, vf b) {
+    return bits_of_f32(a) > bits_of_f32(b) ? a : b;
+}
+IG_INLINE uint32_t vf_hmax_bits(vf a) {
+    return bits_of_f32(a);
+}
+/* See vf_round: the nearest integer is in the low bits. */
+IG_INLINE void vf_store_i8(int8_t *p, vf a) {
+    *p = (int8_t)bits_of_f32(a + 12582912.0f);
+}
+IG_INLINE void i8_sums(const int8_t *p, int32_t sum[4]) {
+    for (int i = 0; i < 4; i++) {
+        sum[i] = 0;
+        for (int k = 0; k < 16; k++)
+            sum[i] += p[16 * i + k];
+    }
+}
+
 #endif

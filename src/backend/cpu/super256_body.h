@@ -199,7 +199,7 @@ static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row
 
 /* The same arithmetic in the same order as the pair kernel. */
 IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x,
-                         float *sums_a, float *sums_b, const int nr) {
+                         const ig_panel_sums *from, const ig_panel_sums *to, const int nr) {
     (void)n;
 #define X(c) vf ta##c = vf_zero(), tb##c = vf_zero();
     IG_EACH6(X)
@@ -264,8 +264,10 @@ IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const
     const uint8_t *const xf = x + IG_Q8K_SCALE * 4 * nr;
 #define X(c)                                                                                       \
     const vf s = vf_bcast(xf + 4 * c);                                                             \
-    vf_store(sums_a + c * IG_LANES, vf_fma(ta##c, s, vf_load(sums_a + c * IG_LANES)));             \
-    vf_store(sums_b + c * IG_LANES, vf_fma(tb##c, s, vf_load(sums_b + c * IG_LANES)));
+    const vf fa = from ? vf_load(from->a + c * from->stride_a) : vf_zero();                        \
+    const vf fb = from ? vf_load(from->b + c * from->stride_b) : vf_zero();                        \
+    vf_store(to->a + c * to->stride_a, vf_fma(ta##c, s, fa));                                      \
+    vf_store(to->b + c * to->stride_b, vf_fma(tb##c, s, fb));
     IG_COLUMNS(X)
 #undef X
 }
