@@ -13,6 +13,9 @@
  * in its group does, take part with weight zero. Bytes of a page outside the tile's range are not
  * read (V) or masked after the product (K, where lanes do not mix).
  *
+ * How a type of cache is read is a row of k_readers and v_readers: in place, or decoded page by page
+ * into scratch, as floats or (attn_pairs.h) as pairs of BF16.
+ *
  * Scores are kept times log2(e), so that weights are powers of 2. */
 #include "backend/cpu/attn_layout.h"
 #include "backend/cpu/attn_write_tmpl.h"
@@ -23,6 +26,38 @@
 
 #define NK (ATTN_PAGE / VN) /* vectors of keys in a page */
 #define AHEAD 1u            /* pages of prefetch */
+
+/* Scores of some queries and one page; `next` is what will be read afterwards. q and k have the form
+ * that the reader gave them. */
+typedef void (*scores_fn)(const float *q, size_t q_stride, const void *k, uint32_t cols, float *s,
+                          const char *next);
+/* Adds the weighted V of keys [j0, j1) of one page to the results of some queries. */
+typedef void (*weigh_fn)(const float *p, const void *v, uint32_t cols, uint32_t j0, uint32_t j1,
+                         float *out, size_t out_stride, const char *next);
+
+/* How K of a type is read. */
+typedef struct k_reader {
+    /* Decodes one head of a page's plane; NULL: read in place. */
+    void (*decode)(const attn_plane *p, const uint8_t *plane, uint32_t head, const char *next,
+                   float *to);
+    /* One scaled query to the form that `scores` takes, in place; NULL: floats. */
+    void (*pack)(float *q, uint32_t cols);
+    const scores_fn *scores; /* [ATTN_TILE] by number of queries */
+    const scores_fn *direct; /* for tiles of one group: without decoding; NULL: there is none */
+} k_reader;
+
+/* How V of a type is read. */
+typedef struct v_reader {
+    /* Decodes keys [j0, j1) of one head of a page's plane; NULL: read in place. */
+    void (*decode)(const attn_plane *p, const uint8_t *plane, uint32_t head, uint32_t j0,
+                   uint32_t j1, const char *next, float *to);
+    /* Weights of the block's keys [lo, hi), multiples of ATTN_PAGE, to the form that `weigh` takes,
+     * in place; returns their sum. NULL: floats. */
+    float (*pack)(float *s, uint32_t lo, uint32_t hi);
+    const weigh_fn *weigh;  /* [ATTN_TILE] by number of queries */
+    const weigh_fn *direct; /* for tiles of one group: without decoding; NULL: there is none */
+    uint32_t page_floats;  /* of a page's weights in their row */
+} v_reader;
 
 /* ---- loads by type --------------------------------------------------------------------------- */
 
@@ -49,8 +84,7 @@ IG_INLINE size_t kind_bytes(kind t) {
 
 /* ---- register tiles -------------------------------------------------------------------------- */
 
-/* Scores of n queries and one page: s[i][key] = sum_d q[i][d] k[d][key]. `next` is what will be
- * read afterwards. */
+/* s[i][key] = sum_d q[i][d] k[d][key] for n queries. */
 IG_INLINE void scores_body(const kind t, const uint32_t n, const float *q, size_t q_stride,
                            const void *k, uint32_t cols, float *s, const char *next) {
     vf acc[ATTN_TILE][NK];
@@ -137,7 +171,7 @@ IG_INLINE void weigh_rows(const kind t, const uint32_t n, const float *p, const 
 }
 
 /* A wide group in two halves: twice the columns for half the queries need fewer broadcasts. */
-IG_INLINE void weigh_body(const kind t, const uint32_t n, const float *p, const char *v,
+IG_INLINE void weigh_body(const kind t, const uint32_t n, const float *p, const void *v,
                           uint32_t cols, uint32_t j0, uint32_t j1, float *out, size_t out_stride,
                           const char *next) {
     const uint32_t half = n > ATTN_WEIGH_TILE ? n / 2 : 0;
@@ -147,17 +181,12 @@ IG_INLINE void weigh_body(const kind t, const uint32_t n, const float *p, const 
                    out + (n - half) * out_stride, out_stride, next);
 }
 
-typedef void (*scores_fn)(const float *q, size_t q_stride, const void *k, uint32_t cols, float *s,
-                          const char *next);
-typedef void (*weigh_fn)(const float *p, const char *v, uint32_t cols, uint32_t j0, uint32_t j1,
-                         float *out, size_t out_stride, const char *next);
-
 #define TILE(t, n)                                                                                 \
     static IG_NOINLINE void scores_##t##_##n(const float *q, size_t q_stride, const void *k,       \
                                              uint32_t cols, float *s, const char *next) {          \
         scores_body(KIND_##t, n, q, q_stride, k, cols, s, next);                                   \
     }                                                                                              \
-    static IG_NOINLINE void weigh_##t##_##n(const float *p, const char *v, uint32_t cols,          \
+    static IG_NOINLINE void weigh_##t##_##n(const float *p, const void *v, uint32_t cols,          \
                                             uint32_t j0, uint32_t j1, float *out,                  \
                                             size_t out_stride, const char *next) {                 \
         weigh_body(KIND_##t, n, p, v, cols, j0, j1, out, out_stride, next);                        \
@@ -172,21 +201,33 @@ typedef void (*weigh_fn)(const float *p, const char *v, uint32_t cols, uint32_t 
 #define EACH(X, t) X(t, 1) X(t, 2) X(t, 3)
 #endif
 EACH(TILE, f32)
-EACH(TILE, f16)
-EACH(TILE, bf16)
 
 #define SCORES(t, n) scores_##t##_##n,
 #define WEIGH(t, n) weigh_##t##_##n,
-static const scores_fn scores_fns[KIND_COUNT][ATTN_TILE] = {
-    {EACH(SCORES, f32)}, {EACH(SCORES, f16)}, {EACH(SCORES, bf16)}};
-static const weigh_fn weigh_fns[KIND_COUNT][ATTN_TILE] = {
-    {EACH(WEIGH, f32)}, {EACH(WEIGH, f16)}, {EACH(WEIGH, bf16)}};
+static const scores_fn scores_f32[] = {EACH(SCORES, f32)};
+static const weigh_fn weigh_f32[] = {EACH(WEIGH, f32)};
 
 /* ---- quantised pages to f32 ------------------------------------------------------------------ */
 
+/* Fetches quants and scales of the head in the plane whose quants are at `next`. */
+static void fetch_quants(const attn_plane *p, uint32_t head, const char *next) {
+    for (size_t line = 0; line < p->head_bytes; line += 64)
+        ig_prefetch_l2(next + line);
+    const char *scales = next - head * p->head_bytes + p->scales_at + head * p->scale_bytes;
+    for (size_t line = 0; line < p->scale_bytes; line += 64)
+        ig_prefetch_l2(scales + line);
+}
+
+static const uint16_t *scales_of(const attn_plane *p, const uint8_t *plane, uint32_t head) {
+    return (const uint16_t *)(const void *)(plane + p->scales_at + head * p->scale_bytes);
+}
+
 /* K of one head to [Dk][32] f32. */
-static void decode_k(const attn_plane *p, const uint8_t *quants, const uint16_t *scales,
+static void decode_k(const attn_plane *p, const uint8_t *plane, uint32_t head, const char *next,
                      float *to) {
+    const uint8_t *const quants = plane + head * p->head_bytes;
+    const uint16_t *const scales = scales_of(p, plane, head);
+    fetch_quants(p, head, next);
     for (uint32_t at = 0, b = 0; at < p->cols; at += ATTN_Q_BLOCK, b++) {
         const uint32_t n = IG_MIN(ATTN_Q_BLOCK, p->cols - at), half = (n + 1) / 2;
         for (uint32_t v = 0; v < ATTN_PAGE; v += VN) {
@@ -233,8 +274,11 @@ static void decode_v_block(bool q4, const uint8_t *q, float scale, uint32_t n, f
 }
 
 /* Keys [j0, j1) of V of one head to [32][Dv] f32. */
-static void decode_v(const attn_plane *p, const uint8_t *quants, const uint16_t *scales,
-                     uint32_t j0, uint32_t j1, float *to) {
+static void decode_v(const attn_plane *p, const uint8_t *plane, uint32_t head, uint32_t j0,
+                     uint32_t j1, const char *next, float *to) {
+    const uint8_t *const quants = plane + head * p->head_bytes;
+    const uint16_t *const scales = scales_of(p, plane, head);
+    fetch_quants(p, head, next);
     const bool q4 = p->dtype == IG_DTYPE_Q4_0;
     const uint32_t n_blocks = attn_blocks(p->cols);
     for (uint32_t j = j0; j < j1; j++) {
@@ -247,30 +291,57 @@ static void decode_v(const attn_plane *p, const uint8_t *quants, const uint16_t 
     }
 }
 
+/* ---- readers ---------------------------------------------------------------------------------- */
+
+static const k_reader k_in_place = {NULL, NULL, scores_f32, NULL}, k_quants = {decode_k, NULL, scores_f32, NULL};
+static const v_reader v_in_place = {NULL, NULL, weigh_f32, NULL, ATTN_PAGE},
+                      v_quants = {decode_v, NULL, weigh_f32, NULL, ATTN_PAGE};
+#if ATTN_PAIRS
+#include "backend/cpu/attn_pairs.h"
+#else
+EACH(TILE, f16)
+EACH(TILE, bf16)
+static const scores_fn scores_f16[] = {EACH(SCORES, f16)}, scores_bf16[] = {EACH(SCORES, bf16)};
+static const weigh_fn weigh_f16[] = {EACH(WEIGH, f16)}, weigh_bf16[] = {EACH(WEIGH, bf16)};
+static const k_reader k_f16 = {NULL, NULL, scores_f16, NULL}, k_bf16 = {NULL, NULL, scores_bf16, NULL};
+static const v_reader v_f16 = {NULL, NULL, weigh_f16, NULL, ATTN_PAGE},
+                      v_bf16 = {NULL, NULL, weigh_bf16, NULL, ATTN_PAGE};
+#endif
+
+static const k_reader *k_reader_of(ig_dtype dtype) {
+    return dtype == IG_DTYPE_F32    ? &k_in_place
+           : dtype == IG_DTYPE_F16  ? &k_f16
+           : dtype == IG_DTYPE_BF16 ? &k_bf16
+                                    : &k_quants;
+}
+static const v_reader *v_reader_of(ig_dtype dtype) {
+    return dtype == IG_DTYPE_F32    ? &v_in_place
+           : dtype == IG_DTYPE_F16  ? &v_f16
+           : dtype == IG_DTYPE_BF16 ? &v_bf16
+                                    : &v_quants;
+}
+
 /* ---- a tile ---------------------------------------------------------------------------------- */
 
 typedef struct tile {
     const ig_attn_job *job;
     attn_cut cut;
     attn_plane k, v;
-    kind k_kind, v_kind; /* as the register tiles read them */
+    const k_reader *read_k;
+    const v_reader *read_v;
     uint32_t head;       /* K/V head */
     uint32_t first, n;   /* queries, numbered as in attn_cut */
-    float *q;            /* [n][q_stride], scaled */
+    float *q;            /* [n][q_stride], scaled, as read_k takes them */
     size_t q_stride;
     float *s;     /* [n][ATTN_SCORE_STRIDE] scores, then weights, of one block */
     float *acc;   /* [n][v_stride] running result */
     float *block; /* [n] rows of block_stride: result of one block */
     size_t block_stride;
-    float *k_page, *v_page;                 /* f32 of a quantised page */
+    float *k_page, *v_page;                 /* a decoded page */
     float *distance;                        /* [256] |p_i - p_j|, for alibi */
     attn_range see[ATTN_QUERIES];           /* keys of each query */
     float m[ATTN_QUERIES], l[ATTN_QUERIES]; /* running max and sum */
 } tile;
-
-static kind kind_of(ig_dtype dtype) {
-    return dtype == IG_DTYPE_F16 ? KIND_f16 : dtype == IG_DTYPE_BF16 ? KIND_bf16 : KIND_f32;
-}
 
 static uint32_t query_row(const tile *t, uint32_t i) {
     return (t->first + i) / t->cut.group;
@@ -290,8 +361,8 @@ static void tile_start(tile *t, const ig_attn_job *job, uint32_t head, uint32_t 
                        ig_attn_plane_v(&t->v, a->n_kv_heads, a->v_cols, job->v_dtype);
     assert(known);
     (void)known;
-    t->k_kind = kind_of(job->k_dtype);
-    t->v_kind = kind_of(job->v_dtype);
+    t->read_k = k_reader_of(job->k_dtype);
+    t->read_v = v_reader_of(job->v_dtype);
     t->q_stride = a->k_cols + ATTN_PAD;
     t->block_stride = t->cut.v_stride;
     float *p = local;
@@ -307,8 +378,11 @@ static void tile_start(tile *t, const ig_attn_job *job, uint32_t head, uint32_t 
     for (uint32_t i = 0; i < t->n; i++) {
         const uint32_t row = query_row(t, i);
         const float *from = job->q + row * job->q_stride + query_head(t, i) * job->q_head_stride;
+        float *const to = t->q + i * t->q_stride;
         for (uint32_t d = 0; d < a->k_cols; d++)
-            t->q[i * t->q_stride + d] = from[d] * scale;
+            to[d] = from[d] * scale;
+        if (t->read_k->pack)
+            t->read_k->pack(to, a->k_cols);
         t->see[i] = ig_attn_visible(job, row);
     }
 }
@@ -346,27 +420,16 @@ static const char *ahead(const tile *t, const course *c, uint32_t i) {
     return (const char *)page_at(t, c->last);
 }
 
-/* Fetches quants and scales of the head in the plane whose quants are at `next`. */
-static void fetch_quants(const attn_plane *p, uint32_t head, const char *next) {
-    for (size_t line = 0; line < p->head_bytes; line += 64)
-        ig_prefetch_l2(next + line);
-    const char *scales = next - head * p->head_bytes + p->scales_at + head * p->scale_bytes;
-    for (size_t line = 0; line < p->scale_bytes; line += 64)
-        ig_prefetch_l2(scales + line);
-}
-
 static void block_scores(tile *t, const course *way) {
     const uint32_t start = way->start;
+    const bool direct = t->n <= ATTN_TILE && t->read_k->direct;
+    const scores_fn *const scores = direct ? t->read_k->direct : t->read_k->scores;
     for (uint32_t page = way->first; page <= way->last; page++) {
         const uint8_t *plane = page_at(t, page);
         const void *k = plane + t->head * t->k.head_bytes;
         const char *next = ahead(t, way, page - way->first);
-        if (t->k.scale_bytes) {
-            fetch_quants(&t->k, t->head, next);
-            decode_k(&t->k, k,
-                     (const uint16_t *)(const void *)(plane + t->k.scales_at +
-                                                      t->head * t->k.scale_bytes),
-                     t->k_page);
+        if (t->read_k->decode && !direct) {
+            t->read_k->decode(&t->k, plane, t->head, next, t->k_page);
             k = t->k_page;
             next = (const char *)k;
         }
@@ -376,8 +439,8 @@ static void block_scores(tile *t, const course *way) {
             const attn_range g = group_range(t, i, i + n, start);
             if (g.lo >= from + ATTN_PAGE || g.hi <= from)
                 continue;
-            scores_fns[t->k_kind][n - 1](t->q + i * t->q_stride, t->q_stride, k, t->k.cols,
-                                         t->s + i * ATTN_SCORE_STRIDE + (from - start), next);
+            scores[n - 1](t->q + i * t->q_stride, t->q_stride, k, t->k.cols,
+                          t->s + i * ATTN_SCORE_STRIDE + (from - start), next);
         }
     }
 }
@@ -427,7 +490,7 @@ static bool softmax(tile *t, uint32_t i, uint32_t start, attn_range group, float
                    see_hi = IG_MIN(t->see[i].hi, start + IG_ATTN_BLOCK);
     float *s = t->s + i * ATTN_SCORE_STRIDE;
     if (see_lo >= see_hi) {
-        memset(s + (lo - start), 0, (hi - lo) * sizeof *s);
+        memset(s, 0, (hi - start) * sizeof *s); /* in either form */
         return false;
     }
     if (t->job->attend->cap > 0 || t->job->attend->alibi_max > 0)
@@ -450,36 +513,35 @@ static bool softmax(tile *t, uint32_t i, uint32_t start, attn_range group, float
         vf_store(s + (j - start), p);
         total = vf_add(total, p);
     }
-    *sum = vf_hsum(total);
+    *sum = t->read_v->pack ? t->read_v->pack(s, lo - start, hi - start) : vf_hsum(total);
     return true;
 }
 
 static void block_weigh(tile *t, const course *way, attn_range all) {
     const uint32_t start = way->start;
+    const bool direct = t->n <= ATTN_TILE && t->read_v->direct;
+    const weigh_fn *const weigh = direct ? t->read_v->direct : t->read_v->weigh;
     for (uint32_t page = way->first; page <= way->last; page++) {
         const uint8_t *plane = page_at(t, page) + t->k.bytes;
         const void *v = plane + t->head * t->v.head_bytes;
         const char *next = ahead(t, way, way->last + 1 + page - 2 * way->first);
         const uint32_t from = page * ATTN_PAGE;
-        if (t->v.scale_bytes) {
-            fetch_quants(&t->v, t->head, next);
-            decode_v(&t->v, v,
-                     (const uint16_t *)(const void *)(plane + t->v.scales_at +
-                                                      t->head * t->v.scale_bytes),
-                     all.lo > from ? all.lo - from : 0, IG_MIN(ATTN_PAGE, all.hi - from),
-                     t->v_page);
+        if (t->read_v->decode && !direct) {
+            t->read_v->decode(&t->v, plane, t->head, all.lo > from ? all.lo - from : 0,
+                              IG_MIN(ATTN_PAGE, all.hi - from), next, t->v_page);
             v = t->v_page;
             next = v;
         }
+        const float *const weights =
+            t->s + (size_t)(from - start) / ATTN_PAGE * t->read_v->page_floats;
         for (uint32_t i = 0; i < t->n; i += ATTN_TILE) {
             const uint32_t n = IG_MIN((uint32_t)ATTN_TILE, t->n - i);
             const attn_range g = group_range(t, i, i + n, start);
             if (g.lo >= from + ATTN_PAGE || g.hi <= from)
                 continue;
-            weigh_fns[t->v_kind][n - 1](t->s + i * ATTN_SCORE_STRIDE + (from - start), v, t->v.cols,
-                                        g.lo > from ? g.lo - from : 0,
-                                        IG_MIN(ATTN_PAGE, g.hi - from),
-                                        t->block + i * t->block_stride, t->block_stride, next);
+            weigh[n - 1](weights + i * ATTN_SCORE_STRIDE, v, t->v.cols,
+                         g.lo > from ? g.lo - from : 0, IG_MIN(ATTN_PAGE, g.hi - from),
+                         t->block + i * t->block_stride, t->block_stride, next);
         }
     }
 }
@@ -608,6 +670,7 @@ static void merge(const ig_attn_job *job, uint32_t head, void *scratch) {
 
 const ig_attn_set IG_ISA_SYMBOL(ig_attn) = {
     .isa = IG_ISA_NAME,
+    .bf16_products = ATTN_PAIRS,
     .page_bytes = ig_attn_page_bytes,
     .write = IG_ISA_SYMBOL(ig_attn_write),
     .units = ig_attn_units,

@@ -117,14 +117,14 @@ static void write_v(const attn_plane *p, uint8_t *plane, uint32_t head, uint32_t
 void IG_ISA_SYMBOL(ig_attn_write)(const ig_state *state, ig_dtype k_dtype, ig_dtype v_dtype,
                                   uint8_t *page, uint32_t token, const float *k,
                                   size_t k_head_stride, const float *v, size_t v_head_stride) {
-    attn_plane kp, vp;
-    const bool known = ig_attn_plane_k(&kp, state->n_kv_heads, state->k_cols, k_dtype) &&
-                       ig_attn_plane_v(&vp, state->n_kv_heads, state->v_cols, v_dtype);
+    attn_plane k_plane, v_plane;
+    const bool known = ig_attn_plane_k(&k_plane, state->n_kv_heads, state->k_cols, k_dtype) &&
+                       ig_attn_plane_v(&v_plane, state->n_kv_heads, state->v_cols, v_dtype);
     assert(known && token < ATTN_PAGE);
     if (!known)
         return;
     for (uint32_t h = 0; h < state->n_kv_heads; h++) {
-        write_k(&kp, page, h, token, k + h * k_head_stride);
-        write_v(&vp, page + kp.bytes, h, token, v + h * v_head_stride);
+        write_k(&k_plane, page, h, token, k + h * k_head_stride);
+        write_v(&v_plane, page + k_plane.bytes, h, token, v + h * v_head_stride);
     }
 }

@@ -13,6 +13,7 @@
 #define ATTN_TILE 3 /* 12 of 16 registers */
 #define ATTN_WEIGH_TILE 3 /* queries x ATTN_COLUMNS vectors of output columns */
 #define ATTN_COLUMNS 4
+#define ATTN_PAIRS 0
 #define IG_UNROLL _Pragma("GCC unroll 16")
 
 typedef __m256 vf;

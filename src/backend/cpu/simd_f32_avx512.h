@@ -11,11 +11,13 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #define VN 16
 #define ATTN_TILE 12   /* queries x 32 keys held in registers: 24 of 32 */
 #define ATTN_WEIGH_TILE 6 /* queries x ATTN_COLUMNS vectors of output columns */
 #define ATTN_COLUMNS 4
+#define ATTN_PAIRS 1 /* attention multiplies pairs of BF16: see attn_pairs.h */
 #define IG_UNROLL _Pragma("GCC unroll 16")
 
 typedef __m512 vf;
@@ -172,6 +174,41 @@ IG_INLINE void i8_sums(const int8_t *p, int32_t sum[4]) {
         _mm512_add_epi32(pairs, _mm512_shuffle_epi32(pairs, (_MM_PERM_ENUM)_MM_SHUFFLE(1, 0, 3, 2)));
     const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     _mm_storeu_si128((__m128i *)sum, _mm512_castsi512_si128(_mm512_permutexvar_epi32(first, all)));
+}
+
+/* ---- vp: VN pairs of BF16, the even element in the lower half ---- */
+
+typedef __m512i vp;
+
+IG_INLINE vp vp_load(const void *p) {
+    return _mm512_loadu_si512(p);
+}
+IG_INLINE void vp_store(void *p, vp a) {
+    _mm512_storeu_si512(p, a);
+}
+/* The pair at p in every lane. */
+IG_INLINE vp vp_set(const void *p) {
+    int pair;
+    memcpy(&pair, p, sizeof pair);
+    return _mm512_set1_epi32(pair);
+}
+IG_INLINE vp vp_zip(__m512i low_even_high_odd) {
+    const __m512i order = _mm512_setr_epi32(
+        0x100000, 0x110001, 0x120002, 0x130003, 0x140004, 0x150005, 0x160006, 0x170007, 0x180008,
+        0x190009, 0x1a000a, 0x1b000b, 0x1c000c, 0x1d000d, 0x1e000e, 0x1f000f);
+    return _mm512_permutexvar_epi16(order, low_even_high_odd);
+}
+/* Lane i: (even[i], odd[i]), rounded to nearest even. */
+IG_INLINE vp vp_join(vf even, vf odd) {
+    return vp_zip((__m512i)_mm512_cvtne2ps_pbh(odd, even));
+}
+/* Lane i: (p[2i], p[2i + 1]). */
+IG_INLINE vp vp_from(const float *p) {
+    return (__m512i)_mm512_cvtne2ps_pbh(vf_load(p + VN), vf_load(p));
+}
+/* acc + a.even * b.even + a.odd * b.odd in every lane. */
+IG_INLINE vf vp_dot(vf acc, vp a, vp b) {
+    return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b);
 }
 
 #endif

@@ -11,6 +11,7 @@
 #define ATTN_TILE 4
 #define ATTN_WEIGH_TILE 4 /* queries x ATTN_COLUMNS vectors of output columns */
 #define ATTN_COLUMNS 32
+#define ATTN_PAIRS 0
 #define IG_UNROLL
 
 typedef float vf;
