@@ -1,4 +1,5 @@
-/* replay.c: runs a fuzz target over every file of the folders given, so that the corpus is a normal test. */
+/* replay.c: runs a fuzz target over every file of the folders given, so that the
+ * corpus is a normal test. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,7 +44,8 @@ int main(int argc, char **argv) {
         }
         for (struct dirent *e; (e = readdir(dir));) {
             char path[4096];
-            if (e->d_name[0] != '.' && snprintf(path, sizeof path, "%s/%s", argv[i], e->d_name) < (int)sizeof path)
+            if (e->d_name[0] != '.' &&
+                snprintf(path, sizeof path, "%s/%s", argv[i], e->d_name) < (int)sizeof path)
                 files += replay(path);
         }
         closedir(dir);

@@ -3,8 +3,9 @@
  *     TEST(adds) { CHECK_EQ(1 + 1, 2); }
  *     int main(int argc, char **argv) { return RUN(argc, argv, T(adds)); }
  *
- * A failed CHECK prints where and what, and the test goes on; REQUIRE ends the test. `binary NAME…` runs only those
- * tests; `binary --list` prints them. Exit status 1 when a check failed, 77 when every chosen test was skipped. */
+ * A failed CHECK prints where and what, and the test goes on; REQUIRE ends the test. `binary NAME…`
+ * runs only those tests; `binary --list` prints them. Exit status 1 when a check failed, 77 when
+ * every chosen test was skipped. */
 #ifndef IG_TESTS_TEST_H
 #define IG_TESTS_TEST_H
 
@@ -24,67 +25,69 @@ static int test_failures, test_skips;
 static const char *test_name = "";
 
 #define TEST(name) static void test_##name(void)
-#define T(name) {#name, test_##name}
-#define RUN(argc, argv, ...) \
-    test_run(argc, argv, (const test_case[]){__VA_ARGS__}, sizeof((const test_case[]){__VA_ARGS__}) / sizeof(test_case))
+#define T(name)                                                                                    \
+    { #name, test_##name }
+#define RUN(argc, argv, ...)                                                                       \
+    test_run(argc, argv, (const test_case[]){__VA_ARGS__},                                         \
+             sizeof((const test_case[]){__VA_ARGS__}) / sizeof(test_case))
 
-#define TEST_FAIL(...)                                               \
-    do {                                                             \
-        test_failures++;                                             \
-        fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, test_name); \
-        fprintf(stderr, __VA_ARGS__);                                \
-        fputc('\n', stderr);                                         \
+#define TEST_FAIL(...)                                                                             \
+    do {                                                                                           \
+        test_failures++;                                                                           \
+        fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, test_name);                             \
+        fprintf(stderr, __VA_ARGS__);                                                              \
+        fputc('\n', stderr);                                                                       \
     } while (0)
-#define CHECK(cond)                         \
-    do {                                    \
-        if (!(cond))                        \
-            TEST_FAIL("%s is false", #cond); \
+#define CHECK(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            TEST_FAIL("%s is false", #cond);                                                       \
     } while (0)
-#define REQUIRE(cond)                       \
-    do {                                    \
-        if (!(cond)) {                      \
-            TEST_FAIL("%s is false", #cond); \
-            return;                         \
-        }                                   \
+#define REQUIRE(cond)                                                                              \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            TEST_FAIL("%s is false", #cond);                                                       \
+            return;                                                                                \
+        }                                                                                          \
     } while (0)
-#define CHECK_EQ(a, b)                                                                           \
-    do {                                                                                         \
-        long long test_a_ = (long long)(a), test_b_ = (long long)(b);                            \
-        if (test_a_ != test_b_)                                                                  \
-            TEST_FAIL("%s is %lld, %s is %lld", #a, test_a_, #b, test_b_);                       \
+#define CHECK_EQ(a, b)                                                                             \
+    do {                                                                                           \
+        long long test_a_ = (long long)(a), test_b_ = (long long)(b);                              \
+        if (test_a_ != test_b_)                                                                    \
+            TEST_FAIL("%s is %lld, %s is %lld", #a, test_a_, #b, test_b_);                         \
     } while (0)
-#define CHECK_STR(a, b)                                                                          \
-    do {                                                                                         \
-        const char *test_a_ = (a), *test_b_ = (b);                                               \
-        if (strcmp(test_a_, test_b_) != 0)                                                       \
-            TEST_FAIL("%s is \"%s\", not \"%s\"", #a, test_a_, test_b_);                         \
+#define CHECK_STR(a, b)                                                                            \
+    do {                                                                                           \
+        const char *test_a_ = (a), *test_b_ = (b);                                                 \
+        if (strcmp(test_a_, test_b_) != 0)                                                         \
+            TEST_FAIL("%s is \"%s\", not \"%s\"", #a, test_a_, test_b_);                           \
     } while (0)
-#define CHECK_NEAR(a, b, tolerance)                                                              \
-    do {                                                                                         \
-        double test_a_ = (a), test_b_ = (b);                                                     \
-        if (!(fabs(test_a_ - test_b_) <= (tolerance)))                                           \
-            TEST_FAIL("%s is %.9g, %s is %.9g", #a, test_a_, #b, test_b_);                       \
+#define CHECK_NEAR(a, b, tolerance)                                                                \
+    do {                                                                                           \
+        double test_a_ = (a), test_b_ = (b);                                                       \
+        if (!(fabs(test_a_ - test_b_) <= (tolerance)))                                             \
+            TEST_FAIL("%s is %.9g, %s is %.9g", #a, test_a_, #b, test_b_);                         \
     } while (0)
 /* The status must be ok; prints the message otherwise. `err` must be in scope. */
-#define CHECK_OK(expr)                                                                           \
-    do {                                                                                         \
-        if ((expr) != IG_OK)                                                                     \
-            TEST_FAIL("%s: %s", #expr, err.message);                                             \
+#define CHECK_OK(expr)                                                                             \
+    do {                                                                                           \
+        if ((expr) != IG_OK)                                                                       \
+            TEST_FAIL("%s: %s", #expr, err.message);                                               \
     } while (0)
-#define REQUIRE_OK(expr)                                                                         \
-    do {                                                                                         \
-        if ((expr) != IG_OK) {                                                                   \
-            TEST_FAIL("%s: %s", #expr, err.message);                                             \
-            return;                                                                              \
-        }                                                                                        \
+#define REQUIRE_OK(expr)                                                                           \
+    do {                                                                                           \
+        if ((expr) != IG_OK) {                                                                     \
+            TEST_FAIL("%s: %s", #expr, err.message);                                               \
+            return;                                                                                \
+        }                                                                                          \
     } while (0)
-#define SKIP(...)                                                     \
-    do {                                                              \
-        test_skips++;                                                 \
-        fprintf(stderr, "SKIPPED %s: ", test_name);                   \
-        fprintf(stderr, __VA_ARGS__);                                 \
-        fputc('\n', stderr);                                          \
-        return;                                                       \
+#define SKIP(...)                                                                                  \
+    do {                                                                                           \
+        test_skips++;                                                                              \
+        fprintf(stderr, "SKIPPED %s: ", test_name);                                                \
+        fprintf(stderr, __VA_ARGS__);                                                              \
+        fputc('\n', stderr);                                                                       \
+        return;                                                                                    \
     } while (0)
 
 static inline int test_run(int argc, char **argv, const test_case *cases, size_t n) {

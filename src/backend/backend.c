@@ -55,7 +55,8 @@ uint64_t ig_device_page_bytes(const ig_device *device, const ig_plan *plan, uint
     return device->fns->page_bytes(device->self, plan, group, k, v);
 }
 
-ig_status ig_device_roof(ig_device *device, double *read_bytes_per_second, double *dot_ops_per_second, ig_err *err) {
+ig_status ig_device_roof(ig_device *device, double *read_bytes_per_second,
+                         double *dot_ops_per_second, ig_err *err) {
     if (!device->fns->roof)
         return ig_fail(err, IG_EUNSUPPORTED, "%s does not measure its roof", device->fns->name);
     return device->fns->roof(device->self, read_bytes_per_second, dot_ops_per_second, err);

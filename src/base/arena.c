@@ -1,5 +1,6 @@
-/* arena.c: chunked bump allocator. A chunk is header | objects; objects are 16-byte aligned and, under ASan,
- * separated by 16 poisoned bytes. Owned by whoever owns the ig_arena; one thread at a time. */
+/* arena.c: chunked bump allocator. A chunk is header | objects; objects are 16-byte
+ * aligned and, under ASan, separated by 16 poisoned bytes. Owned by whoever owns the
+ * ig_arena; one thread at a time. */
 #include "base/arena.h"
 
 #include <stdint.h>
@@ -77,7 +78,8 @@ static ig_status grow(ig_arena *arena, size_t need, ig_err *err) {
     if (bytes > arena->max_bytes - arena->total_bytes)
         bytes = need;
     if (bytes > arena->max_bytes - arena->total_bytes)
-        return ig_fail(err, IG_ELIMIT, "arena limit of %zu bytes exceeded by %zu more", arena->max_bytes, need);
+        return ig_fail(err, IG_ELIMIT, "arena limit of %zu bytes exceeded by %zu more",
+                       arena->max_bytes, need);
     size_t whole;
     ig_arena_chunk *c = ig_add(sizeof *c, bytes, &whole) ? ig_alloc(1, whole) : NULL;
     if (!c)

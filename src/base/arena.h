@@ -23,8 +23,9 @@ void ig_arena_fini(ig_arena *arena);
 /* Forgets every object; keeps the largest chunk for reuse. */
 void ig_arena_reset(ig_arena *arena);
 
-/* Zeroed, 16-byte aligned memory for n objects of `size` bytes. *out is the memory. IG_EMEMORY when the heap
- * refuses, IG_ELIMIT when the arena's ceiling would be passed. n * size == 0 gives a valid pointer. */
+/* Zeroed, 16-byte aligned memory for n objects of `size` bytes. *out is the memory. IG_EMEMORY
+ * when the heap refuses, IG_ELIMIT when the arena's ceiling would be passed. n * size == 0
+ * gives a valid pointer. */
 IG_MUST_USE ig_status ig_arena_new(ig_arena *arena, size_t n, size_t size, void *out, ig_err *err);
 
 /* Copy of s in the arena, zero-terminated. */

@@ -56,7 +56,8 @@ ig_status ig_buf_addf(ig_buf *buf, ig_err *err, const char *format, ...) {
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    ig_status status = n < 0 ? ig_fail(err, IG_EARGUMENT, "bad format") : reserve(buf, (size_t)n, err);
+    ig_status status =
+        n < 0 ? ig_fail(err, IG_EARGUMENT, "bad format") : reserve(buf, (size_t)n, err);
     if (!status) {
         vsnprintf(buf->p + buf->n, (size_t)n + 1, format, again);
         buf->n += (size_t)n;

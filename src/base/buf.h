@@ -21,7 +21,8 @@ void ig_buf_clear(ig_buf *buf);
 /* Appends; on failure (IG_EMEMORY, IG_ELIMIT) the buffer is unchanged. */
 IG_MUST_USE ig_status ig_buf_add(ig_buf *buf, const void *p, size_t n, ig_err *err);
 IG_MUST_USE ig_status ig_buf_add_str(ig_buf *buf, ig_str s, ig_err *err);
-IG_MUST_USE ig_status ig_buf_addf(ig_buf *buf, ig_err *err, const char *format, ...) IG_PRINTF(3, 4);
+IG_MUST_USE ig_status ig_buf_addf(ig_buf *buf, ig_err *err, const char *format, ...)
+    IG_PRINTF(3, 4);
 static inline ig_str ig_buf_str(const ig_buf *buf) {
     return (ig_str){buf->p ? buf->p : "", buf->n};
 }

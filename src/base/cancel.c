@@ -6,5 +6,6 @@ void ig_cancel_raise(ig_cancel *c) {
 }
 
 bool ig_cancel_take(ig_cancel *c) {
-    return __atomic_load_n(&c->raised, __ATOMIC_RELAXED) && __atomic_exchange_n(&c->raised, 0, __ATOMIC_RELAXED);
+    return __atomic_load_n(&c->raised, __ATOMIC_RELAXED) &&
+           __atomic_exchange_n(&c->raised, 0, __ATOMIC_RELAXED);
 }

@@ -14,7 +14,8 @@
 #define ig_likely(x) __builtin_expect(!!(x), 1)
 #define ig_unlikely(x) __builtin_expect(!!(x), 0)
 #define ig_prefetch(p) __builtin_prefetch((p), 0, 3)
-#define ig_prefetch_l2(p) __builtin_prefetch((p), 0, 2) /* for data that is some microseconds away */
+/* For data that is some microseconds away. */
+#define ig_prefetch_l2(p) __builtin_prefetch((p), 0, 2)
 #define ig_unreachable() __builtin_unreachable()
 
 #define IG_CACHE_LINE 64

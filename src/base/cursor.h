@@ -1,5 +1,6 @@
-/* cursor.h: reading untrusted little-endian bytes. A read past the end returns zero and sets a sticky error
- * that is checked once per record; no read ever touches memory outside [start, end). */
+/* cursor.h: reading untrusted little-endian bytes. A read past the end returns zero and
+ * sets a sticky error that is checked once per record; no read ever touches memory
+ * outside [start, end). */
 #ifndef IG_BASE_CURSOR_H
 #define IG_BASE_CURSOR_H
 
@@ -43,7 +44,8 @@ static inline uint16_t ig_cursor_u16(ig_cursor *c) {
 }
 static inline uint32_t ig_cursor_u32(ig_cursor *c) {
     const uint8_t *p = ig_cursor_take(c, 4);
-    return p ? (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24 : 0;
+    return p ? (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24
+             : 0;
 }
 static inline uint64_t ig_cursor_u64(ig_cursor *c) {
     uint64_t lo = ig_cursor_u32(c), hi = ig_cursor_u32(c);

@@ -1,5 +1,6 @@
-/* lazy.h: a byte that many threads may find out and store, every one the same value. Relaxed order is enough, because the
- * byte is the whole answer and publishes nothing else; whoever still sees the old value finds it out again. */
+/* lazy.h: a byte that many threads may find out and store, every one the same value. Relaxed order
+ * is enough, because the byte is the whole answer and publishes nothing else; whoever still sees
+ * the old value finds it out again. */
 #ifndef IG_BASE_LAZY_H
 #define IG_BASE_LAZY_H
 

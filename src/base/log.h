@@ -1,6 +1,6 @@
 /* log.h: logging as a callback and a level given at open; NULL is a valid logger that says nothing.
- * One event a line, key=value, no allocation. Levels are by frequency: error, warn, info (once per object),
- * debug (per request), trace (per step). */
+ * One event a line, key=value, no allocation. Levels are by frequency: error, warn, info
+ * (once per object), debug (per request), trace (per step). */
 #ifndef IG_BASE_LOG_H
 #define IG_BASE_LOG_H
 

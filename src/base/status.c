@@ -39,7 +39,8 @@ static void tidy(char *s) {
         s[i - 1] = '\0';
 }
 
-ig_status ig_fail_at(ig_err *err, ig_status code, const char *file, int line, const char *format, ...) {
+ig_status ig_fail_at(ig_err *err, ig_status code, const char *file, int line, const char *format,
+                     ...) {
     if (err) {
         va_list args;
         va_start(args, format);

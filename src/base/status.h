@@ -1,8 +1,9 @@
 /* status.h: the one result type, the one error context, the one way a failure is born.
  *
- * Every function that can fail returns ig_status and takes `ig_err *err` last. The innermost failure writes
- * the context through ig_fail(); outer layers may only say where they are with ig_err_prefix(). A message
- * says what is wrong, where (file, field, offset) and, after "; ", what to do about it. */
+ * Every function that can fail returns ig_status and takes `ig_err *err` last. The innermost
+ * failure writes the context through ig_fail(); outer layers may only say where they are with
+ * ig_err_prefix(). A message says what is wrong, where (file, field, offset) and, after "; ", what
+ * to do about it. */
 #ifndef IG_BASE_STATUS_H
 #define IG_BASE_STATUS_H
 
@@ -35,25 +36,27 @@ typedef struct ig_err {
     char message[IG_ERR_MESSAGE_BYTES];
 } ig_err;
 
-/* Writes code and message to err (when err is not NULL) and returns code. Overlong messages are cut at a
- * UTF-8 border. Control bytes in the message are replaced by '?', because names in it come from files. */
+/* Writes code and message to err (when err is not NULL) and returns code. Overlong messages
+ * are cut at a UTF-8 border. Control bytes in the message are replaced by '?', because names
+ * in it come from files. */
 #define ig_fail(err, code, ...) ig_fail_at((err), (code), __FILE__, __LINE__, __VA_ARGS__)
-ig_status ig_fail_at(ig_err *err, ig_status code, const char *file, int line, const char *format, ...)
-    IG_COLD IG_PRINTF(5, 6);
+ig_status ig_fail_at(ig_err *err, ig_status code, const char *file, int line, const char *format,
+                     ...) IG_COLD IG_PRINTF(5, 6);
 
-/* Puts "prefix: " in front of the message; keeps the code. For outer layers that know where they are. */
+/* Puts "prefix: " in front of the message; keeps the code. For outer layers
+ * that know where they are. */
 void ig_err_prefix(ig_err *err, const char *format, ...) IG_COLD IG_PRINTF(2, 3);
 
 /* Static name of a status: "ok", "bad format", … */
 const char *ig_status_name(ig_status status);
 
-/* Returns the status of expr from the current function when it is not IG_OK. Legal only where the function
- * owns nothing yet (arena memory counts as nothing). */
-#define IG_TRY(expr)                   \
-    do {                               \
-        ig_status ig_try_ = (expr);    \
-        if (ig_unlikely(ig_try_))      \
-            return ig_try_;            \
+/* Returns the status of expr from the current function when it is not IG_OK. Legal only where the
+ * function owns nothing yet (arena memory counts as nothing). */
+#define IG_TRY(expr)                                                                               \
+    do {                                                                                           \
+        ig_status ig_try_ = (expr);                                                                \
+        if (ig_unlikely(ig_try_))                                                                  \
+            return ig_try_;                                                                        \
     } while (0)
 
 #endif

@@ -1,5 +1,6 @@
-/* chat.c: the conversation with a model: messages in, answers out, until the input ends. On a terminal with line editing and
- * commands; from a pipe one message a line, or the whole of it as one message with --single-turn. */
+/* chat.c: the conversation with a model: messages in, answers out, until the input ends. On a
+ * terminal with line editing and commands; from a pipe one message a line, or the whole of it as
+ * one message with --single-turn. */
 #include "cli/chat.h"
 
 static bool read_system(chat *c) {
@@ -28,11 +29,12 @@ static bool open_chat(chat *c) {
     ingot_model_describe(c->model, &c->facts);
     c->begin = cli_begin_token(c->model);
     c->own_template = c->o.template_text || c->o.template_file;
-    if (c->o.template_text && ig_buf_add(&c->template_source, c->o.template_text, strlen(c->o.template_text), NULL) != IG_OK) {
+    const char *text = c->o.template_text;
+    if (text && ig_buf_add(&c->template_source, text, strlen(text), NULL) != IG_OK) {
         cli_fail("--chat-template is longer than %u bytes", IG_TEMPLATE_BYTES_MAX);
         return false;
     }
-    if (!c->o.template_text && c->o.template_file && !cli_read_file(c->o.template_file, &c->template_source))
+    if (!text && c->o.template_file && !cli_read_file(c->o.template_file, &c->template_source))
         return false;
     if (ingot_session_open(&c->session, c->model, &error)) {
         cli_fail_error(&error);
@@ -48,8 +50,8 @@ static void close_chat(chat *c) {
     ig_buf_fini(&c->attached);
 }
 
-/* Adds what was read with /read and the message; answers. A message that got no answer is taken back, so that templates that
- * want the roles to alternate can go on. */
+/* Adds what was read with /read and the message; answers. A message that got no answer is taken
+ * back, so that templates that want the roles to alternate can go on. */
 static bool say(chat *c, ig_str text) {
     ig_err err = {0};
     uint32_t before = c->log.n;
@@ -125,6 +127,13 @@ static void talk(chat *c, ig_buf *message) {
         c->code = failed ? EXIT_FAILED : EXIT_OK;
 }
 
+/* Without the newline that ends it. */
+static ig_str trimmed(const ig_buf *message) {
+    ig_str s = ig_buf_str(message);
+    s.n -= s.n && s.p[s.n - 1] == '\n';
+    return s;
+}
+
 int cli_chat(const cli_options *o, ingot_model *model, const ig_buf *first) {
     chat c = {.o = *o, .model = model};
     ig_buf message;
@@ -136,7 +145,7 @@ int cli_chat(const cli_options *o, ingot_model *model, const ig_buf *first) {
         if (first->n)
             say(&c, ig_buf_str(first));
         else if (o->single_turn && cli_read_file("-", &message))
-            say(&c, (ig_str){message.p ? message.p : "", message.n && message.p[message.n - 1] == '\n' ? message.n - 1 : message.n});
+            say(&c, trimmed(&message));
         else if (o->single_turn)
             c.code = EXIT_FAILED;
         if (!o->single_turn && (c.code == EXIT_OK || c.terminal))

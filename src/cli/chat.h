@@ -13,7 +13,7 @@
 #define CHAT_MESSAGES_MAX 65536u
 #define CHAT_ROLE_BYTES 32u
 
-/* chat_log.c -------------------------------------------------------------------------------------------------------- */
+/* chat_log.c ----------------------------------------------------------------------------------- */
 
 typedef struct chat_message {
     char role[CHAT_ROLE_BYTES];
@@ -38,7 +38,7 @@ IG_MUST_USE ig_status chat_log_parse(chat_log *log, ig_str json, ig_err *err);
 /* Index of the last message of the user, or log->n. */
 uint32_t chat_log_last_user(const chat_log *log);
 
-/* chat_input.c ------------------------------------------------------------------------------------------------------ */
+/* chat_input.c --------------------------------------------------------------------------------- */
 
 typedef enum chat_event {
     CHAT_MESSAGE,
@@ -50,13 +50,15 @@ typedef enum chat_event {
 
 typedef struct chat_input chat_input;
 
-/* Reads from the terminal with editing when standard input is one, otherwise lines of standard input. */
+/* Reads from the terminal with editing when standard input is one, otherwise
+ * lines of standard input. */
 chat_input *chat_input_open(void);
 void chat_input_close(chat_input **in);
-/* A message: a line; several with a backslash at the end of each but the last; or everything between two """. */
+/* A message: a line; several with a backslash at the end of each but the last; or
+ * everything between two """. */
 chat_event chat_input_read(chat_input *in, ig_buf *message);
 
-/* chat_turn.c ------------------------------------------------------------------------------------------------------- */
+/* chat_turn.c ---------------------------------------------------------------------------------- */
 
 typedef struct chat {
     cli_options o; /* a copy: /set changes it */
@@ -75,10 +77,11 @@ typedef struct chat {
     int code;           /* exit code so far */
 } chat;
 
-/* Answers the conversation as it is and puts the answer into it; false when there is none: printed. */
+/* Answers the conversation as it is and puts the answer into it; false when
+ * there is none: printed. */
 bool chat_answer(chat *c);
 
-/* chat_commands.c --------------------------------------------------------------------------------------------------- */
+/* chat_commands.c ------------------------------------------------------------------------------ */
 
 typedef enum chat_action { CHAT_GO_ON, CHAT_ANSWER, CHAT_EXIT } chat_action;
 

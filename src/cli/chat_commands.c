@@ -82,7 +82,8 @@ static chat_action run_read(chat *c, char *rest) {
     if (ok && c->attached.n == before)
         chat_notice("%s is empty", rest);
     else if (ok && ig_buf_add(&c->attached, "\n", 1, NULL) == IG_OK)
-        chat_notice("%zu bytes of %s go before your next message", c->attached.n - before - 1, rest);
+        chat_notice("%zu bytes of %s go before your next message", c->attached.n - before - 1,
+                    rest);
     else if (c->attached.n > before)
         c->attached.p[c->attached.n = before] = '\0';
     return CHAT_GO_ON;
@@ -132,7 +133,8 @@ static chat_action run_load(chat *c, char *rest) {
 }
 
 /* What /set without a name shows; it takes every number that shapes the text. */
-static const char *const SHOWN[] = {"temp", "top-k", "top-p", "min-p", "repeat-penalty", "seed", "n"};
+static const char *const SHOWN[] = {"temp",           "top-k", "top-p", "min-p",
+                                    "repeat-penalty", "seed",  "n"};
 
 static bool may_set(const opt_row *row) {
     return row && (row->offset == offsetof(cli_options, predict) ||
@@ -165,8 +167,8 @@ static chat_action run_set(chat *c, char *rest) {
 
 static chat_action run_stats(chat *c, char *rest) {
     (void)rest;
-    printf("%u messages; %u of %u tokens of the context in use\n", c->log.n, ingot_session_tokens(c->session),
-           c->facts.context);
+    printf("%u messages; %u of %u tokens of the context in use\n", c->log.n,
+           ingot_session_tokens(c->session), c->facts.context);
     if (c->answers)
         printf("last answer: %u tokens of the prompt were kept, %llu evaluated\n", c->last_kept,
                (unsigned long long)c->last.prompt_tokens);
@@ -195,7 +197,8 @@ static chat_action run_help(chat *c, char *rest) {
     (void)rest;
     for (size_t i = 0; i < IG_COUNT(ROWS); i++)
         printf("/%-7s%-12s%s\n", ROWS[i].name, ROWS[i].arg, ROWS[i].help);
-    puts("Several lines: end each but the last with \\, or put them between two \"\"\". Ctrl-C stops an answer.");
+    puts("Several lines: end each but the last with \\, or put them between two \"\"\". "
+         "Ctrl-C stops an answer.");
     return CHAT_GO_ON;
 }
 
@@ -216,6 +219,7 @@ chat_action chat_command(chat *c, char *line) {
         fflush(stdout);
         return action;
     }
-    cli_fail("unknown command /%.*s; /help lists them, and a space in front makes it a message", (int)n, name);
+    cli_fail("unknown command /%.*s; /help lists them, and a space in front makes it a message",
+             (int)n, name);
     return CHAT_GO_ON;
 }

@@ -1,5 +1,5 @@
-/* chat_input.c: one message of the user: from a terminal through libedit, with a history that outlives the program; or a line
- * of a pipe. Main thread. */
+/* chat_input.c: one message of the user: from a terminal through libedit, with a history that
+ * outlives the program; or a line of a pipe. Main thread. */
 #include "cli/chat.h"
 
 #include <errno.h>
@@ -20,14 +20,15 @@
 struct chat_input {
     EditLine *el; /* NULL: standard input is no terminal */
     History *history;
-    bool more;    /* a further line of a message: another prompt */
-    bool color;   /* of the prompt */
-    bool fresh;   /* nothing of this line was read yet */
-    bool ansi;    /* the terminal understands escape sequences */
+    bool more;       /* a further line of a message: another prompt */
+    bool color;      /* of the prompt */
+    bool fresh;      /* nothing of this line was read yet */
+    bool ansi;       /* the terminal understands escape sequences */
     char path[4096]; /* of the history; empty = none */
 };
 
-/* \1 encloses what takes no room on the screen; a visible character must come after it, or it would not be written. */
+/* \1 encloses what takes no room on the screen; a visible character must come after it, or it
+ * would not be written. */
 static char *prompt(EditLine *el) {
     static char first[] = "\1\033[1;32m\1>\1\033[0m\1 ", next[] = "\1\033[32m\1.\1\033[0m\1 ";
     static char plain_first[] = "> ", plain_next[] = ". ";
@@ -51,7 +52,8 @@ static void history_path(char out[4096]) {
     }
     for (char *p = out + 1; (p = strchr(p, '/')) != NULL; p++) {
         *p = '\0';
-        mkdir(out, 0700); /* fails where it is there already; what else fails shows when the file is written */
+        /* Fails where it is there already; what else fails shows when the file is written. */
+        mkdir(out, 0700);
         *p = '/';
     }
 }
@@ -74,8 +76,9 @@ static bool open_history(chat_input *in) {
     return true;
 }
 
-/* Every message is added to the file at once, so that programs that run side by side keep each other's: a history of this one
- * entry is written at the end of the file (with the format's first line where the file is new). */
+/* Every message is added to the file at once, so that programs that run side by side keep each
+ * other's: a history of this one entry is written at the end of the file (with the format's first
+ * line where the file is new). */
 static void remember(chat_input *in, const char *message) {
     HistEvent event;
     History *one;
@@ -93,7 +96,8 @@ static void remember(chat_input *in, const char *message) {
         fclose(f);
 }
 
-/* A pasted text may have many lines and is still one message: the terminal puts it between ESC [ 200 ~ and ESC [ 201 ~. */
+/* A pasted text may have many lines and is still one message: the terminal puts it between
+ * ESC [ 200 ~ and ESC [ 201 ~. */
 static unsigned char paste(EditLine *el, wint_t key) {
     static const wchar_t end[] = L"\033[201~";
     const size_t n_end = IG_COUNT(end) - 1;
@@ -163,7 +167,8 @@ static bool open_editor(chat_input *in) {
     el_set(in->el, EL_EDITOR, "emacs");
     el_set(in->el, EL_GETCFN, get_character);
     el_set(in->el, EL_SIGNAL, 0); /* its handlers would signal the whole process group */
-    el_wset(in->el, EL_ADDFN, L"ingot-paste", L"insert a pasted text", paste); /* el_set would leak its copies */
+    /* el_set would leak its copies. */
+    el_wset(in->el, EL_ADDFN, L"ingot-paste", L"insert a pasted text", paste);
     el_set(in->el, EL_BIND, "\033[200~", "ingot-paste", NULL);
     el_set(in->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(in->el, NULL); /* the user's ~/.editrc */
@@ -200,8 +205,8 @@ static void suspend(chat_input *in) {
     el_set(in->el, EL_PREP_TERM, 1);
 }
 
-/* A line from the terminal. Signals come here as errors of the read: the half-typed line is pushed back after those that are
- * not meant to throw it away. */
+/* A line from the terminal. Signals come here as errors of the read: the half-typed line is pushed
+ * back after those that are not meant to throw it away. */
 static chat_event edit_line(chat_input *in, ig_buf *line) {
     for (;;) {
         int n = 0;
@@ -210,7 +215,8 @@ static chat_event edit_line(chat_input *in, ig_buf *line) {
         fflush(stdout);
         cli_interrupt_begin(NULL, true);
         in->fresh = true;
-        el_set(in->el, EL_PREP_TERM, 1); /* before the prompt shows: what is typed from then on is the editor's */
+        /* Before the prompt shows: what is typed from then on is the editor's. */
+        el_set(in->el, EL_PREP_TERM, 1);
         const char *text = el_gets(in->el, &n);
         int error = errno, sig = cli_interrupt_end();
         char kept[4096] = "";
@@ -304,7 +310,8 @@ chat_event chat_input_read(chat_input *in, ig_buf *message) {
     ig_buf_clear(message);
     in->more = false;
     chat_event event = read_line(in, message);
-    if (event == CHAT_MESSAGE && message->n >= sizeof FENCE - 1 && memcmp(message->p, FENCE, sizeof FENCE - 1) == 0) {
+    if (event == CHAT_MESSAGE && message->n >= sizeof FENCE - 1 &&
+        memcmp(message->p, FENCE, sizeof FENCE - 1) == 0) {
         event = read_fenced(in, message);
     } else {
         while (event == CHAT_MESSAGE && message->n && message->p[message->n - 1] == '\\') {

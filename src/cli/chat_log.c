@@ -1,5 +1,5 @@
-/* chat_log.c: the conversation. Every message is kept as JSON, so that fields of a loaded file that this program does not
- * know (tool calls, names, reasoning) reach the template unchanged. */
+/* chat_log.c: the conversation. Every message is kept as JSON, so that fields of a loaded file that
+ * this program does not know (tool calls, names, reasoning) reach the template unchanged. */
 #include "cli/chat.h"
 
 #include "json/json.h"
@@ -18,7 +18,10 @@ void chat_log_cut(chat_log *log, uint32_t n) {
 /* Takes json over on success. */
 static ig_status insert(chat_log *log, uint32_t at, ig_str role, char *json, ig_err *err) {
     if (log->n == CHAT_MESSAGES_MAX)
-        return ig_fail(err, IG_ELIMIT, "the conversation has %u messages, the most there may be; /clear starts anew", log->n);
+        return ig_fail(err, IG_ELIMIT,
+                       "the conversation has %u messages, the most there may be; "
+                       "/clear starts anew",
+                       log->n);
     if (role.n == 0 || role.n >= CHAT_ROLE_BYTES)
         return ig_fail(err, IG_EARGUMENT, "a role must have 1 to %u bytes", CHAT_ROLE_BYTES - 1);
     if (log->n == log->cap) {
@@ -37,7 +40,8 @@ static ig_status insert(chat_log *log, uint32_t at, ig_str role, char *json, ig_
     return IG_OK;
 }
 
-static ig_status insert_text(chat_log *log, uint32_t at, const char *role, ig_str text, ig_err *err) {
+static ig_status insert_text(chat_log *log, uint32_t at, const char *role, ig_str text,
+                             ig_err *err) {
     ig_buf json;
     ig_json_writer w;
     ig_buf_init(&json, IG_CONFIG_BYTES_MAX);
@@ -87,8 +91,10 @@ static ig_status parse_into(chat_log *log, const ig_json *root, ig_err *err) {
         ig_buf json;
         ig_json_writer w;
         if (!ig_json_is(role, IG_JSON_STRING))
-            return ig_fail(err, IG_EFORMAT, "message %zu has no role; messages look like {\"role\": \"user\", \"content\": "
-                                            "\"…\"}", i);
+            return ig_fail(err, IG_EFORMAT,
+                           "message %zu has no role; "
+                           "messages look like {\"role\": \"user\", \"content\": \"…\"}",
+                           i);
         ig_buf_init(&json, IG_CONFIG_BYTES_MAX);
         ig_json_begin(&w, &json, false, err);
         ig_json_put_value(&w, message);

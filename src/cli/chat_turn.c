@@ -1,6 +1,7 @@
-/* chat_turn.c: one answer. The whole conversation goes through the template and the tokenizer every time, because only the
- * template knows what earlier messages look like now (many drop old reasoning); the session then keeps the tokens that it has
- * evaluated already and evaluates the rest. */
+/* chat_turn.c: one answer. The whole conversation goes through the template and the tokenizer every
+ * time, because only the template knows what earlier messages look like now (many drop old
+ * reasoning); the session then keeps the tokens that it has evaluated already and evaluates the
+ * rest. */
 #include "cli/chat.h"
 
 typedef struct turn {
@@ -11,7 +12,8 @@ typedef struct turn {
 
 static bool on_text(void *user, const char *text, size_t size) {
     turn *t = user;
-    t->failed = ig_buf_add(&t->text, text, size, NULL) != IG_OK || (!t->c->o.json && !cli_put_visible(text, size));
+    t->failed = ig_buf_add(&t->text, text, size, NULL) != IG_OK ||
+                (!t->c->o.json && !cli_put_visible(text, size));
     return !t->failed;
 }
 
@@ -33,13 +35,14 @@ static ingot_status render(const chat *c, ingot_text *out, ingot_error *error) {
     return status;
 }
 
-/* Ids of the conversation, opened for the answer. The begin token comes from the template; where it did not write one and
- * the vocabulary wants one, it is put in front. */
+/* Ids of the conversation, opened for the answer. The begin token comes from the template; where it
+ * did not write one and the vocabulary wants one, it is put in front. */
 static ingot_status prompt_ids(const chat *c, int32_t **ids, size_t *n, ingot_error *error) {
     ingot_text text = {0};
     ingot_status status = render(c, &text, error);
     if (!status)
-        status = ingot_tokenize(c->model, text.data, text.size, (unsigned)INGOT_PARSE_SPECIAL, ids, n, error);
+        status = ingot_tokenize(c->model, text.data, text.size, (unsigned)INGOT_PARSE_SPECIAL, ids,
+                                n, error);
     ingot_text_free(&text);
     if (status || c->begin < 0 || (*n && (*ids)[0] == c->begin))
         return status;
@@ -60,20 +63,24 @@ static ingot_status generate(chat *c, turn *t, const int32_t *ids, size_t n, ing
     ingot_generate_options g;
     if (n > c->facts.context) {
         snprintf(error->message, sizeof error->message,
-                 "the conversation has %zu tokens and the context room for %u; /undo takes the last exchange back, /clear starts "
-                 "a new conversation, -c N opens the model with more room", n, c->facts.context);
+                 "the conversation has %zu tokens and the context room for %u; "
+                 "/undo takes the last exchange back, /clear starts a new conversation, "
+                 "-c N opens the model with more room",
+                 n, c->facts.context);
         return INGOT_LIMIT;
     }
     if (!cli_generate_options(&c->o, &g, bias))
         return INGOT_ARGUMENT; /* printed */
     g.on_text = on_text;
     g.user = t;
-    /* A seed of the user's gives another answer in every turn, and the same ones in the same conversation. */
+    /* A seed of the user's gives another answer in every turn, and the same ones in
+     * the same conversation. */
     if (g.sampling.seed != UINT32_MAX)
         g.sampling.seed += c->answers;
     c->last_kept = ingot_session_keep(c->session, ids, n);
     cli_interrupt_begin(c->session, false);
-    ingot_status status = ingot_generate(c->session, ids + c->last_kept, n - c->last_kept, &g, &c->last, error);
+    ingot_status status =
+        ingot_generate(c->session, ids + c->last_kept, n - c->last_kept, &g, &c->last, error);
     cli_interrupt_end();
     c->answers++;
     return status;
@@ -86,8 +93,9 @@ static void end_of_answer(chat *c, const turn *t) {
         putchar('\n');
     fflush(stdout);
     if (c->last.reason == INGOT_STOP_CONTEXT)
-        chat_notice("the context of %u tokens is full; /undo takes the last exchange back, /clear starts a new conversation, -c N "
-                    "opens the model with more room", c->facts.context);
+        chat_notice("the context of %u tokens is full; /undo takes the last exchange back, "
+                    "/clear starts a new conversation, -c N opens the model with more room",
+                    c->facts.context);
     else if (c->last.reason == INGOT_STOP_CANCELLED && c->terminal)
         chat_notice(t->text.n ? "stopped; what was said is kept" : "stopped");
     else if (c->last.reason == INGOT_STOP_LENGTH && c->terminal)

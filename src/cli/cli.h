@@ -16,7 +16,8 @@ typedef struct cli_list {
     uint32_t n;
 } cli_list;
 
-/* Every option of every command; the option table says which command takes which. Strings point into argv. */
+/* Every option of every command; the option table says which command takes which.
+ * Strings point into argv. */
 typedef struct cli_options {
     const char *model; /* positional */
     const char *rest;  /* a second positional argument, where a command takes one */
@@ -78,16 +79,26 @@ typedef struct cli_command {
 
 extern const cli_command CLI_COMMANDS[CMD_COUNT];
 
-typedef enum opt_type { OPT_FLAG, OPT_STR, OPT_LIST, OPT_U32, OPT_I32, OPT_I64, OPT_U64, OPT_F32, OPT_F64 } opt_type;
+typedef enum opt_type {
+    OPT_FLAG,
+    OPT_STR,
+    OPT_LIST,
+    OPT_U32,
+    OPT_I32,
+    OPT_I64,
+    OPT_U64,
+    OPT_F32,
+    OPT_F64
+} opt_type;
 
 typedef struct opt_row {
     const char *names; /* "-p, --prompt" */
     const char *arg;   /* "TEXT"; NULL for flags */
     opt_type type;
-    size_t offset;      /* in cli_options */
-    unsigned commands;  /* bit per command */
-    double min, max;    /* of numbers */
-    const char *help;   /* ends with the default where there is one */
+    size_t offset;     /* in cli_options */
+    unsigned commands; /* bit per command */
+    double min, max;   /* of numbers */
+    const char *help;  /* ends with the default where there is one */
 } opt_row;
 
 extern const opt_row CLI_OPTIONS[];
@@ -117,16 +128,19 @@ ingot_model *cli_open_model(const cli_options *o, const ingot_model_options *m);
 int32_t cli_begin_token(const ingot_model *model);
 
 /* interrupt.c. Main thread. */
-/* From now on Ctrl-C cancels what the session does (a second one ends the program); without a session it is only noted and
- * interrupts a read. `every` takes the other signals of a terminal in the same way. */
+/* From now on Ctrl-C cancels what the session does (a second one ends the program); without a
+ * session it is only noted and interrupts a read. `every` takes the other signals of a
+ * terminal in the same way. */
 void cli_interrupt_begin(ingot_session *session, bool every);
-/* Between begin and end: waits until fd can be read; false when a signal came first. None is slept through. */
+/* Between begin and end: waits until fd can be read; false when a signal came first.
+ * None is slept through. */
 bool cli_interrupt_wait(int fd);
 /* Signals do again what they did before; returns the one that came, 0 = none. */
 int cli_interrupt_end(void);
 
 /* generate_args.c */
-/* Options → what ingot_generate wants. bias has room for CLI_LIST_MAX and lives as long as g. False: printed. */
+/* Options → what ingot_generate wants. bias has room for CLI_LIST_MAX and lives as long
+ * as g. False: printed. */
 bool cli_generate_options(const cli_options *o, ingot_generate_options *g, ingot_logit_bias *bias);
 /* {"text": …, "stop": …, …} and a newline on standard output. */
 void cli_print_generated(const char *text, size_t n, const ingot_generate_result *r);
@@ -134,12 +148,13 @@ void cli_print_generated(const char *text, size_t n, const ingot_generate_result
 void cli_print_speed(const ingot_model_facts *facts, const ingot_generate_result *r);
 
 /* chat.c */
-/* Talks until the end of input; *first is the first message when it has bytes. Returns the exit code. */
+/* Talks until the end of input; *first is the first message when it has bytes.
+ * Returns the exit code. */
 int cli_chat(const cli_options *o, ingot_model *model, const ig_buf *first);
 
 /* output.c */
-/* Text of a model on standard output, flushed. On a terminal, bytes that it might take for a command become U+FFFD. n bytes of
- * whole characters. False when standard output takes no more. */
+/* Text of a model on standard output, flushed. On a terminal, bytes that it might take for a
+ * command become U+FFFD. n bytes of whole characters. False when standard output takes no more. */
 bool cli_put_visible(const char *p, size_t n);
 /* "ingot: message" in red on a terminal, on standard error; returns EXIT_FAILED. */
 int cli_fail(const char *format, ...) IG_PRINTF(1, 2);

@@ -1,5 +1,6 @@
-/* cmd_bench.c: prompt and generation speed, like llama-bench, with the share of the machine's roof measured in the same run.
- * Nothing is sampled: tokens are random, a step of generation evaluates one token and fetches its logits. */
+/* cmd_bench.c: prompt and generation speed, like llama-bench, with the share of the machine's roof
+ * measured in the same run. Nothing is sampled: tokens are random, a step of generation evaluates
+ * one token and fetches its logits. */
 #include "cli/cli.h"
 
 #include <stdlib.h>
@@ -13,7 +14,7 @@ typedef struct bench_test {
 
 typedef struct bench_result {
     double median, min, max, mean; /* tokens per second */
-    double roof_share;             /* of the dot rate for prompts, of the read bandwidth for generation; 0 = unknown */
+    double roof_share; /* of dot rate (prompts) or bandwidth (generation); 0 = unknown */
 } bench_result;
 
 static double seconds_now(void) {
@@ -33,8 +34,8 @@ static void random_ids(int32_t *ids, size_t n, uint32_t vocabulary, uint64_t *st
 }
 
 /* One repetition from a session that holds `depth` tokens; leaves it so. Negative on failure. */
-static double run_once(ingot_session *s, const bench_test *t, int32_t *ids, float *logits, uint32_t vocabulary,
-                       uint64_t *state, ingot_error *error) {
+static double run_once(ingot_session *s, const bench_test *t, int32_t *ids, float *logits,
+                       uint32_t vocabulary, uint64_t *state, ingot_error *error) {
     random_ids(ids, t->prompt ? t->prompt : t->predict, vocabulary, state);
     double start = seconds_now();
     ingot_status status = INGOT_OK;
@@ -55,7 +56,8 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static bool run_test(const cli_options *o, ingot_model *model, const bench_test *t, bench_result *r) {
+static bool run_test(const cli_options *o, ingot_model *model, const bench_test *t,
+                     bench_result *r) {
     ingot_model_facts facts;
     ingot_error error = {0};
     ingot_session *session = NULL;
@@ -111,27 +113,32 @@ static void test_name(const bench_test *t, char name[64]) {
         snprintf(name + n, 64 - (size_t)n, " @ d%u", t->depth);
 }
 
-static void print_row(const char *format, const ingot_model_facts *f, const char *test, const bench_result *r, bool first) {
+static void print_row(const char *format, const ingot_model_facts *f, const char *test,
+                      const bench_result *r, bool first) {
     if (strcmp(format, "json") == 0) {
-        printf("%s{\"test\": \"%s\", \"median\": %.3f, \"min\": %.3f, \"max\": %.3f, \"mean\": %.3f, \"roof_share\": %.4f}",
+        printf("%s{\"test\": \"%s\", \"median\": %.3f, \"min\": %.3f, \"max\": %.3f, "
+               "\"mean\": %.3f, \"roof_share\": %.4f}",
                first ? "" : ", ", test, r->median, r->min, r->max, r->mean, r->roof_share);
     } else if (strcmp(format, "csv") == 0) {
         if (first)
             puts("model,threads,test,median,min,max,mean,roof_share");
-        printf("%s,%u,%s,%.3f,%.3f,%.3f,%.3f,%.4f\n", f->architecture, f->threads, test, r->median, r->min, r->max, r->mean,
-               r->roof_share);
+        printf("%s,%u,%s,%.3f,%.3f,%.3f,%.3f,%.4f\n", f->architecture, f->threads, test, r->median,
+               r->min, r->max, r->mean, r->roof_share);
     } else {
         if (first)
-            puts("| model | size | threads | test | tokens/s (median) | min..max | share of roof |\n"
+            puts("| model | size | threads | test | tokens/s (median) | min..max "
+                 "| share of roof |\n"
                  "| --- | ---: | ---: | --- | ---: | --- | ---: |");
-        printf("| %s | %.1f MiB | %u | %s | %.2f | %.2f..%.2f | %.1f%% |\n", f->name[0] ? f->name : f->architecture,
-               (double)f->weight_bytes / 1048576.0, f->threads, test, r->median, r->min, r->max, r->roof_share * 100);
+        printf("| %s | %.1f MiB | %u | %s | %.2f | %.2f..%.2f | %.1f%% |\n",
+               f->name[0] ? f->name : f->architecture, (double)f->weight_bytes / 1048576.0,
+               f->threads, test, r->median, r->min, r->max, r->roof_share * 100);
     }
     fflush(stdout);
 }
 
 static uint32_t list_tests(const cli_options *o, bench_test *tests) {
-    uint32_t pp[BENCH_LIST_MAX], tg[BENCH_LIST_MAX], depth[BENCH_LIST_MAX], n_pp, n_tg, n_depth, n = 0;
+    uint32_t pp[BENCH_LIST_MAX], tg[BENCH_LIST_MAX], depth[BENCH_LIST_MAX];
+    uint32_t n_pp, n_tg, n_depth, n = 0;
     if (!cli_numbers(o->bench_prompt, pp, BENCH_LIST_MAX, &n_pp) ||
         !cli_numbers(o->bench_predict, tg, BENCH_LIST_MAX, &n_tg) ||
         !cli_numbers(o->bench_depth, depth, BENCH_LIST_MAX, &n_depth)) {
@@ -139,7 +146,9 @@ static uint32_t list_tests(const cli_options *o, bench_test *tests) {
         return 0;
     }
     for (uint32_t i = 0; i < n_pp + n_tg + n_depth; i++) {
-        uint32_t tokens = i < n_pp ? pp[i] : i < n_pp + n_tg ? tg[i - n_pp] : depth[i - n_pp - n_tg];
+        uint32_t tokens = i < n_pp          ? pp[i]
+                          : i < n_pp + n_tg ? tg[i - n_pp]
+                                            : depth[i - n_pp - n_tg];
         if (tokens > IG_CONTEXT_MAX / 2) {
             cli_fail("-p, -n and -d take at most %u tokens", IG_CONTEXT_MAX / 2);
             return 0;
@@ -164,7 +173,8 @@ static int print_profile(ingot_model *model) {
     ingot_session *session = NULL;
     ingot_error error = {0};
     ingot_text text = {0};
-    if (ingot_session_open(&session, model, &error) || ingot_session_profile(session, &text, &error)) {
+    if (ingot_session_open(&session, model, &error) ||
+        ingot_session_profile(session, &text, &error)) {
         ingot_session_close(&session);
         return cli_fail_error(&error);
     }
@@ -180,7 +190,8 @@ int cmd_bench(const cli_options *o) {
     ingot_model_facts facts;
     const char *format = o->json ? "json" : o->output_format ? o->output_format : "md";
     uint32_t n = list_tests(o, tests), longest = 0;
-    if (n == 0 || (strcmp(format, "md") != 0 && strcmp(format, "csv") != 0 && strcmp(format, "json") != 0)) {
+    if (n == 0 ||
+        (strcmp(format, "md") != 0 && strcmp(format, "csv") != 0 && strcmp(format, "json") != 0)) {
         if (n)
             cli_fail("-o takes md, csv or json, not \"%s\"", format);
         return EXIT_USAGE;
@@ -198,8 +209,9 @@ int cmd_bench(const cli_options *o) {
     if (strcmp(format, "json") == 0) {
         fputs("{\"model\": ", stdout);
         cli_put_json_string(stdout, o->model, strlen(o->model));
-        printf(", \"architecture\": \"%s\", \"threads\": %u, \"weight_bytes\": %llu, \"results\": [", facts.architecture,
-               facts.threads, (unsigned long long)facts.weight_bytes);
+        printf(", \"architecture\": \"%s\", \"threads\": %u, \"weight_bytes\": %llu, "
+               "\"results\": [",
+               facts.architecture, facts.threads, (unsigned long long)facts.weight_bytes);
     }
     for (uint32_t i = 0; i < n && code == EXIT_OK; i++) {
         bench_result r = {0};

@@ -9,18 +9,23 @@ static int print_fit(const cli_options *o, const ingot_model_options *m) {
     uint64_t sum = f.weight_bytes + f.kv_bytes + f.activation_bytes;
     const double mib = 1048576.0;
     if (o->json) {
-        printf("{\"weight_bytes\": %llu, \"kv_bytes\": %llu, \"kv_pages\": %llu, \"activation_bytes\": %llu, "
-               "\"memory_total\": %llu, \"memory_available\": %llu, \"fits\": %s}\n",
-               (unsigned long long)f.weight_bytes, (unsigned long long)f.kv_bytes, (unsigned long long)f.kv_pages,
-               (unsigned long long)f.activation_bytes, (unsigned long long)f.memory_total,
-               (unsigned long long)f.memory_available, sum <= f.memory_available ? "true" : "false");
+        printf("{\"weight_bytes\": %llu, \"kv_bytes\": %llu, \"kv_pages\": %llu, "
+               "\"activation_bytes\": %llu, \"memory_total\": %llu, \"memory_available\": %llu, "
+               "\"fits\": %s}\n",
+               (unsigned long long)f.weight_bytes, (unsigned long long)f.kv_bytes,
+               (unsigned long long)f.kv_pages, (unsigned long long)f.activation_bytes,
+               (unsigned long long)f.memory_total, (unsigned long long)f.memory_available,
+               sum <= f.memory_available ? "true" : "false");
         return EXIT_OK;
     }
-    printf("weights       %10.1f MiB\nkeys, values  %10.1f MiB (%llu pages)\nactivations   %10.1f MiB at most\n"
+    printf("weights       %10.1f MiB\n"
+           "keys, values  %10.1f MiB (%llu pages)\n"
+           "activations   %10.1f MiB at most\n"
            "sum           %10.1f MiB of %.1f MiB available: %s\n",
            (double)f.weight_bytes / mib, (double)f.kv_bytes / mib, (unsigned long long)f.kv_pages,
            (double)f.activation_bytes / mib, (double)sum / mib, (double)f.memory_available / mib,
-           sum <= f.memory_available ? "fits" : "does not fit; a smaller -c or cache type would help");
+           sum <= f.memory_available ? "fits"
+                                     : "does not fit; a smaller -c or cache type would help");
     return EXIT_OK;
 }
 
@@ -33,7 +38,8 @@ int cmd_info(const cli_options *o) {
     if (o->fit)
         return print_fit(o, &m);
     unsigned what = (o->metadata ? (unsigned)INGOT_REPORT_METADATA : 0) |
-                    (o->tensors ? (unsigned)INGOT_REPORT_TENSORS : 0) | (o->plan ? (unsigned)INGOT_REPORT_PLAN : 0) |
+                    (o->tensors ? (unsigned)INGOT_REPORT_TENSORS : 0) |
+                    (o->plan ? (unsigned)INGOT_REPORT_PLAN : 0) |
                     (o->json ? (unsigned)INGOT_REPORT_JSON : 0);
     if (ingot_model_report(o->model, &m, what, &text, &error))
         return cli_fail_error(&error);

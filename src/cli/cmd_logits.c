@@ -1,13 +1,15 @@
-/* cmd_logits.c: logits of every position to a file: int32 rows, int32 width, float32 rows. The file appears whole or not at
- * all. */
+/* cmd_logits.c: logits of every position to a file: int32 rows, int32 width, float32 rows. The file
+ * appears whole or not at all. */
 #include "cli/cli.h"
 
 #include "os/os.h"
 
-/* Steps have at most this many outputs unless -b asks for more: logits of a big vocabulary take room. */
+/* Steps have at most this many outputs unless -b asks for more: logits of a big
+ * vocabulary take room. */
 #define LOGITS_BATCH 64u
 
-static int write_rows(ingot_model *model, ingot_session *session, const int32_t *ids, size_t n, ig_file_writer *w) {
+static int write_rows(ingot_model *model, ingot_session *session, const int32_t *ids, size_t n,
+                      ig_file_writer *w) {
     ingot_error error = {0};
     ig_err err = {0};
     ingot_model_facts facts;
@@ -16,7 +18,8 @@ static int write_rows(ingot_model *model, ingot_session *session, const int32_t 
     int32_t head[2] = {(int32_t)n, (int32_t)width};
     float *rows = ig_alloc(step * width, sizeof *rows);
     if (!rows)
-        return cli_fail("out of memory: %zu rows of %zu logits; a smaller -b would help", step, width);
+        return cli_fail("out of memory: %zu rows of %zu logits; a smaller -b would help", step,
+                        width);
     ig_status written = ig_file_writer_add(w, head, sizeof head, &err);
     ingot_status status = INGOT_OK;
     double started = 0;

@@ -1,8 +1,10 @@
-/* cmd_perplexity.c: perplexity of a text, saving of base log-probabilities, and divergence from a saved base.
+/* cmd_perplexity.c: perplexity of a text, saving of base log-probabilities, and
+ * divergence from a saved base.
  *
- * The base file has the layout of llama-perplexity's --kl-divergence-base, so that either program can read the other's:
- * "_logits_", int32 context, int32 vocabulary, int32 chunks, int32 tokens[chunks * context], then per scored row a record of
- * float scale, float lowest log-probability, uint16 steps[vocabulary rounded up to even]: log p = lowest + scale * step. */
+ * The base file has the layout of llama-perplexity's --kl-divergence-base, so that either program
+ * can read the other's: "_logits_", int32 context, int32 vocabulary, int32 chunks, int32
+ * tokens[chunks * context], then per scored row a record of float scale, float lowest
+ * log-probability, uint16 steps[vocabulary rounded up to even]: log p = lowest + scale * step. */
 #include "cli/cli.h"
 
 #include "os/os.h"
@@ -20,8 +22,8 @@ typedef struct scorer {
     ingot_model *model;
     ingot_session *session;
     uint32_t context, vocabulary, n_chunks;
-    int32_t *tokens; /* [n_chunks * context] */
-    int32_t bos;     /* put at the start of each chunk; -1 = none */
+    int32_t *tokens;        /* [n_chunks * context] */
+    int32_t bos;            /* put at the start of each chunk; -1 = none */
     FILE *base;             /* read with --kl-divergence */
     ig_file_writer *writer; /* the base that is made: appears whole or not at all */
     ig_err write_error;
@@ -29,8 +31,8 @@ typedef struct scorer {
     float *logits;    /* [ROWS_PER_STEP * vocabulary] */
     uint16_t *record; /* one row of the base file */
     size_t record_halves;
-    double nll, nll2;     /* sums over scored tokens */
-    double *kls;          /* per scored token */
+    double nll, nll2; /* sums over scored tokens */
+    double *kls;      /* per scored token */
     double base_nll, same_top;
     uint64_t n_scored;
 } scorer;
@@ -58,8 +60,10 @@ static bool save_row(scorer *s, const float *z, float best, double lse) {
     float head[2] = {(best - lowest) / 65535.0f, (float)((double)lowest - lse)};
     memcpy(s->record, head, sizeof head);
     for (uint32_t i = 0; i < s->vocabulary; i++)
-        s->record[4 + i] = z[i] > lowest && head[0] > 0 ? (uint16_t)lrintf((z[i] - lowest) / head[0]) : 0;
-    return ig_file_writer_add(s->writer, s->record, s->record_halves * sizeof *s->record, &s->write_error) == IG_OK;
+        s->record[4 + i] =
+            z[i] > lowest && head[0] > 0 ? (uint16_t)lrintf((z[i] - lowest) / head[0]) : 0;
+    size_t bytes = s->record_halves * sizeof *s->record;
+    return ig_file_writer_add(s->writer, s->record, bytes, &s->write_error) == IG_OK;
 }
 
 static bool compare_row(scorer *s, const float *z, double lse, uint32_t top, int32_t next) {
@@ -129,23 +133,29 @@ static void print_result(scorer *s) {
     double ppl = exp(mean), error = n > 1 && var > 0 ? ppl * sqrt(var / (n - 1)) : 0;
     if (!s->o->kl) {
         if (s->o->json)
-            printf("{\"perplexity\": %.6f, \"error\": %.6f, \"tokens\": %llu}\n", ppl, error, (unsigned long long)s->n_scored);
+            printf("{\"perplexity\": %.6f, \"error\": %.6f, \"tokens\": %llu}\n", ppl, error,
+                   (unsigned long long)s->n_scored);
         else
-            printf("perplexity %.4f +- %.4f over %llu tokens\n", ppl, error, (unsigned long long)s->n_scored);
+            printf("perplexity %.4f +- %.4f over %llu tokens\n", ppl, error,
+                   (unsigned long long)s->n_scored);
         return;
     }
     double kl = 0, base = exp(s->base_nll / n);
     for (uint64_t i = 0; i < s->n_scored; i++)
         kl += s->kls[i] / n;
     qsort(s->kls, s->n_scored, sizeof *s->kls, ascending);
-    double median = s->kls[s->n_scored / 2], p99 = s->kls[(uint64_t)(n * 0.99)], most = s->kls[s->n_scored - 1];
+    double median = s->kls[s->n_scored / 2], most = s->kls[s->n_scored - 1];
+    double p99 = s->kls[(uint64_t)(n * 0.99)];
     if (s->o->json)
-        printf("{\"perplexity\": %.6f, \"base_perplexity\": %.6f, \"kl_mean\": %.9g, \"kl_median\": %.9g, \"kl_p99\": %.9g, "
-               "\"kl_max\": %.9g, \"same_top\": %.6f, \"tokens\": %llu}\n", ppl, base, kl, median, p99, most, s->same_top / n,
-               (unsigned long long)s->n_scored);
+        printf("{\"perplexity\": %.6f, \"base_perplexity\": %.6f, \"kl_mean\": %.9g, "
+               "\"kl_median\": %.9g, \"kl_p99\": %.9g, \"kl_max\": %.9g, \"same_top\": %.6f, "
+               "\"tokens\": %llu}\n",
+               ppl, base, kl, median, p99, most, s->same_top / n, (unsigned long long)s->n_scored);
     else
-        printf("perplexity      %.4f (base %.4f)\nKL divergence   mean %.6g, median %.6g, 99%% %.6g, max %.6g\n"
-               "same top token  %.3f%% of %llu tokens\n", ppl, base, kl, median, p99, most, 100 * s->same_top / n,
+        printf("perplexity      %.4f (base %.4f)\n"
+               "KL divergence   mean %.6g, median %.6g, 99%% %.6g, max %.6g\n"
+               "same top token  %.3f%% of %llu tokens\n",
+               ppl, base, kl, median, p99, most, 100 * s->same_top / n,
                (unsigned long long)s->n_scored);
 }
 
@@ -155,13 +165,15 @@ static bool read_base(scorer *s) {
     int32_t head[3];
     if (fread(magic, sizeof magic, 1, s->base) != 1 || memcmp(magic, MAGIC, sizeof magic) != 0 ||
         fread(head, sizeof head, 1, s->base) != 1) {
-        cli_fail("%s: not a file of base log-probabilities; make one with --kl-divergence-base alone", s->o->base_file);
+        cli_fail("%s: not a file of base log-probabilities; "
+                 "make one with --kl-divergence-base alone",
+                 s->o->base_file);
         return false;
     }
-    if (head[0] < 4 || head[0] > 1 << 20 || head[1] != (int32_t)ingot_vocabulary_size(s->model) || head[2] < 1 ||
-        head[2] > 1 << 20) {
-        cli_fail("%s: context %d, vocabulary %d, %d chunks do not fit this model (vocabulary %u)", s->o->base_file, head[0],
-                 head[1], head[2], ingot_vocabulary_size(s->model));
+    if (head[0] < 4 || head[0] > 1 << 20 || head[1] != (int32_t)ingot_vocabulary_size(s->model) ||
+        head[2] < 1 || head[2] > 1 << 20) {
+        cli_fail("%s: context %d, vocabulary %d, %d chunks do not fit this model (vocabulary %u)",
+                 s->o->base_file, head[0], head[1], head[2], ingot_vocabulary_size(s->model));
         return false;
     }
     s->context = (uint32_t)head[0];
@@ -169,7 +181,8 @@ static bool read_base(scorer *s) {
     size_t n = (size_t)s->context * s->n_chunks;
     s->tokens = ig_alloc(n, sizeof *s->tokens);
     if (!s->tokens || fread(s->tokens, sizeof *s->tokens, n, s->base) != n) {
-        cli_fail("%s: %s", s->o->base_file, s->tokens ? "cut short; make it again" : "out of memory");
+        cli_fail("%s: %s", s->o->base_file,
+                 s->tokens ? "cut short; make it again" : "out of memory");
         return false;
     }
     if (s->o->chunks)
@@ -184,14 +197,16 @@ static bool read_text(scorer *s) {
     size_t n = 0;
     ig_buf_init(&text, IG_TEXT_BYTES_MAX);
     bool ok = cli_read_file(s->o->file ? s->o->file : "-", &text);
-    if (ok && ingot_tokenize(s->model, text.p ? text.p : "", text.n, (unsigned)INGOT_ADD_SPECIAL, &ids, &n, &error)) {
+    if (ok && ingot_tokenize(s->model, text.p ? text.p : "", text.n, (unsigned)INGOT_ADD_SPECIAL,
+                             &ids, &n, &error)) {
         ok = false;
         cli_fail_error(&error);
     }
     s->n_chunks = (uint32_t)IG_MIN(n / s->context, (size_t)UINT32_MAX);
     if (ok && s->n_chunks == 0) {
         ok = false;
-        cli_fail("the text has %zu tokens; at least %u are needed for a chunk of -c %u", n, s->context, s->context);
+        cli_fail("the text has %zu tokens; at least %u are needed for a chunk of -c %u", n,
+                 s->context, s->context);
     }
     if (s->o->chunks)
         s->n_chunks = IG_MIN(s->n_chunks, s->o->chunks);
@@ -211,9 +226,10 @@ static bool read_text(scorer *s) {
 static bool write_base_head(scorer *s) {
     int32_t head[3] = {(int32_t)s->context, (int32_t)s->vocabulary, (int32_t)s->n_chunks};
     size_t n = (size_t)s->n_chunks * s->context;
+    size_t bytes = n * sizeof *s->tokens;
     bool ok = ig_file_writer_add(s->writer, MAGIC, sizeof MAGIC, &s->write_error) == IG_OK &&
               ig_file_writer_add(s->writer, head, sizeof head, &s->write_error) == IG_OK &&
-              ig_file_writer_add(s->writer, s->tokens, n * sizeof *s->tokens, &s->write_error) == IG_OK;
+              ig_file_writer_add(s->writer, s->tokens, bytes, &s->write_error) == IG_OK;
     if (!ok)
         cli_fail("%s", s->write_error.message);
     return ok;
@@ -226,7 +242,8 @@ static bool open_model(scorer *s) {
     uint32_t context = s->o->context ? s->o->context : 512;
     if (s->base) {
         int32_t head[3];
-        if (fseek(s->base, sizeof MAGIC, SEEK_SET) == 0 && fread(head, sizeof head, 1, s->base) == 1 && head[0] > 0)
+        if (fseek(s->base, sizeof MAGIC, SEEK_SET) == 0 &&
+            fread(head, sizeof head, 1, s->base) == 1 && head[0] > 0)
             context = (uint32_t)head[0];
         rewind(s->base);
     }
@@ -278,7 +295,8 @@ int cmd_perplexity(const cli_options *o) {
     }
     if (o->kl && !(s.base = fopen(o->base_file, "rb")))
         return cli_fail("%s: %s", o->base_file, strerror(errno));
-    if (o->base_file && !o->kl && ig_file_writer_open(&s.writer, o->base_file, &s.write_error) != IG_OK)
+    if (o->base_file && !o->kl &&
+        ig_file_writer_open(&s.writer, o->base_file, &s.write_error) != IG_OK)
         return cli_fail("%s", s.write_error.message);
     if (open_model(&s)) {
         cli_interrupt_begin(s.session, false);
@@ -287,7 +305,8 @@ int cmd_perplexity(const cli_options *o) {
     }
     if (s.base)
         fclose(s.base);
-    if (s.writer && ig_file_writer_close(&s.writer, code == EXIT_OK, &s.write_error) != IG_OK && code == EXIT_OK)
+    if (s.writer && ig_file_writer_close(&s.writer, code == EXIT_OK, &s.write_error) != IG_OK &&
+        code == EXIT_OK)
         code = cli_fail("%s", s.write_error.message);
     ingot_session_close(&s.session);
     ingot_model_close(&s.model);

@@ -38,7 +38,8 @@ static bool read_prompt(const cli_options *o, ig_buf *text) {
 }
 
 static int end_of_run(run_output *out, const cli_options *o, const ingot_model_facts *facts,
-                      const ingot_generate_result *r, ingot_status status, const ingot_error *error) {
+                      const ingot_generate_result *r, ingot_status status,
+                      const ingot_error *error) {
     if (!status && !repeat_prompt(out)) /* no text came */
         out->failed = true;
     if (out->failed)
@@ -76,8 +77,8 @@ static int complete(const cli_options *o, ingot_model *model, const ig_buf *prom
     g.user = &out;
     ig_buf_init(&out.text, IG_TEXT_BYTES_MAX);
     ingot_model_describe(model, &facts);
-    ingot_status status = ingot_tokenize(model, text.p, text.n, (unsigned)INGOT_ADD_SPECIAL | (unsigned)INGOT_PARSE_SPECIAL,
-                                         &ids, &n, &error);
+    unsigned flags = (unsigned)INGOT_ADD_SPECIAL | (unsigned)INGOT_PARSE_SPECIAL;
+    ingot_status status = ingot_tokenize(model, text.p, text.n, flags, &ids, &n, &error);
     if (!status)
         status = ingot_session_open(&session, model, &error);
     if (!status) {
@@ -106,14 +107,15 @@ static void say_why_no_chat(ingot_model *model) {
 typedef enum run_mode { RUN_COMPLETE, RUN_CHAT, RUN_CHAT_IF_TEMPLATE, RUN_CONTRADICTION } run_mode;
 
 static run_mode mode_of(const cli_options *o) {
-    bool implied = o->chat || o->single_turn || o->system || o->system_file || o->template_text || o->template_file ||
-                   o->template_args;
+    bool implied = o->chat || o->single_turn || o->system || o->system_file || o->template_text ||
+                   o->template_file || o->template_args;
     if (o->no_chat)
         return implied ? RUN_CONTRADICTION : RUN_COMPLETE;
     if (implied)
         return RUN_CHAT;
-    return !o->prompt && !o->file && cli_is_terminal(stdin) && cli_is_terminal(stdout) && !o->json ? RUN_CHAT_IF_TEMPLATE
-                                                                                                   : RUN_COMPLETE;
+    return !o->prompt && !o->file && cli_is_terminal(stdin) && cli_is_terminal(stdout) && !o->json
+               ? RUN_CHAT_IF_TEMPLATE
+               : RUN_COMPLETE;
 }
 
 int cmd_run(const cli_options *o) {
@@ -125,7 +127,8 @@ int cmd_run(const cli_options *o) {
     run_mode mode = mode_of(o);
     int code = EXIT_FAILED;
     if (mode == RUN_CONTRADICTION) {
-        cli_fail("--no-conversation contradicts --conversation and the options that belong to a chat; see ingot run --help");
+        cli_fail("--no-conversation contradicts --conversation and the options "
+                 "that belong to a chat; see ingot run --help");
         return EXIT_USAGE;
     }
     if (!cli_generate_options(o, &g, bias)) /* before a big model is opened for nothing */

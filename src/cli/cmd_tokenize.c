@@ -10,7 +10,8 @@ static ingot_model *open_vocabulary(const cli_options *o) {
     return cli_open_model(o, &m);
 }
 
-static void print_plain(const ingot_model *model, const cli_options *o, const int32_t *ids, size_t n) {
+static void print_plain(const ingot_model *model, const cli_options *o, const int32_t *ids,
+                        size_t n) {
     for (size_t i = 0; i < n; i++) {
         ingot_text piece = {0};
         if (ingot_detokenize(model, &ids[i], 1, true, &piece, NULL))
@@ -36,7 +37,8 @@ int cmd_tokenize(const cli_options *o) {
         cli_fail("tokenize needs a text: -p TEXT or -f FILE");
         return EXIT_USAGE;
     }
-    bool ok = o->file ? cli_read_file(o->file, &text) : ig_buf_add(&text, o->prompt, strlen(o->prompt), NULL) == IG_OK;
+    bool ok = o->file ? cli_read_file(o->file, &text)
+                      : ig_buf_add(&text, o->prompt, strlen(o->prompt), NULL) == IG_OK;
     if (ok && o->prompt && !o->no_escape && text.n)
         text.n = cli_unescape(text.p, text.n);
     if (ok && (model = open_vocabulary(o)) != NULL) {

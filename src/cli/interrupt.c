@@ -1,5 +1,5 @@
-/* interrupt.c: Ctrl-C. The one place of the program with file-scope state, because a signal handler can reach nothing else.
- * Only the main thread enters; library threads block every signal. */
+/* interrupt.c: Ctrl-C. The one place of the program with file-scope state, because a signal handler
+ * can reach nothing else. Only the main thread enters; library threads block every signal. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -14,7 +14,8 @@ static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH};
 
 static void on_signal(int sig) {
     ingot_session *s = watched;
-    if (s && caught) { /* nobody waits for a step that takes too long: the second one ends the program */
+    /* Nobody waits for a step that takes too long: the second one ends the program. */
+    if (s && caught) {
         signal(sig, SIG_DFL);
         raise(sig);
         return;
@@ -41,7 +42,8 @@ bool cli_interrupt_wait(int fd) {
     sigemptyset(&ours);
     for (size_t i = 0; i < IG_COUNT(SIGNALS); i++)
         sigaddset(&ours, SIGNALS[i]);
-    /* A signal between the look at `caught` and the wait would be slept through; so they come in only while waiting. */
+    /* A signal between the look at `caught` and the wait would be slept through; so they come
+     * in only while waiting. */
     sigprocmask(SIG_BLOCK, &ours, &old);
     while (!caught && ready == 0) {
         FD_ZERO(&set);

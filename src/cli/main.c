@@ -1,4 +1,5 @@
-/* main.c: finds the command and hands over. Every other decision is in the command's file or in the option table. */
+/* main.c: finds the command and hands over. Every other decision is in the command's file
+ * or in the option table. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -13,8 +14,9 @@ static void usage(FILE *to) {
     fputs("\nEvery command has --help with an example.\n", to);
 }
 
-/* A standard stream that was closed by our caller must not become the number of a model file: what is printed would land in
- * it. Reading and writing /dev/null opened like this fails, as on the closed stream. */
+/* A standard stream that was closed by our caller must not become the number of a model file:
+ * what is printed would land in it. Reading and writing /dev/null opened like this fails, as
+ * on the closed stream. */
 static void fill_standard_streams(void) {
     for (int fd = 0; fd <= 2; fd++) {
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
@@ -48,7 +50,11 @@ static int run(int argc, char **argv) {
             cli_man(stdout, (cli_command_id)c);
             return EXIT_OK;
         }
-        cli_options o = {.predict = -1, .repeats = 5, .bench_prompt = "512", .bench_predict = "128", .bench_depth = "0"};
+        cli_options o = {.predict = -1,
+                         .repeats = 5,
+                         .bench_prompt = "512",
+                         .bench_predict = "128",
+                         .bench_depth = "0"};
         ingot_sampling_defaults(&o.sampling);
         if (!cli_parse((cli_command_id)c, argc, argv, &o))
             return EXIT_USAGE;

@@ -40,10 +40,11 @@ ingot_model *cli_open_model(const cli_options *o, const ingot_model_options *m) 
 int32_t cli_begin_token(const ingot_model *model) {
     int32_t *with = NULL, *without = NULL, begin = -1;
     size_t n_with = 0, n_without = 0;
-    /* A vocabulary may add an end token too: the begin token is what stands before the same text. */
+    /* A vocabulary may add an end token too: the begin token is what stands
+     * before the same text. */
     if (!ingot_tokenize(model, "a", 1, (unsigned)INGOT_ADD_SPECIAL, &with, &n_with, NULL) &&
-        !ingot_tokenize(model, "a", 1, 0, &without, &n_without, NULL) && n_with > n_without && n_without &&
-        with[0] != without[0])
+        !ingot_tokenize(model, "a", 1, 0, &without, &n_without, NULL) && n_with > n_without &&
+        n_without && with[0] != without[0])
         begin = with[0];
     ingot_ids_free(&with);
     ingot_ids_free(&without);

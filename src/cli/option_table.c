@@ -1,4 +1,5 @@
-/* option_table.c: commands and options as data; parsing, help, man pages and completion all read these rows. */
+/* option_table.c: commands and options as data; parsing, help, man pages and completion all read
+ * these rows. */
 #include "cli/cli.h"
 
 #include <float.h>
@@ -19,72 +20,110 @@
 #define U32_MAX 4294967295.0
 #define ANY -DBL_MAX, DBL_MAX
 
+/* clang-format off */
 const opt_row CLI_OPTIONS[] = {
     {"-h, --help", NULL, OPT_FLAG, AT(help), ALL, 0, 0, "show this help"},
-    {"-m, --model", "FILE", OPT_STR, AT(model), ALL, 0, 0, "the model, instead of the first argument"},
-    {"-t, --threads", "N", OPT_U32, AT(threads), MODEL, 0, 4096, "threads (default: physical cores)"},
+    {"-m, --model", "FILE", OPT_STR, AT(model), ALL, 0, 0,
+     "the model, instead of the first argument"},
+    {"-t, --threads", "N", OPT_U32, AT(threads), MODEL, 0, 4096,
+     "threads (default: physical cores)"},
     {"-c, --ctx-size", "N", OPT_U32, AT(context), RUN | INFO | LOGITS | PPL, 0, 1 << 27,
      "tokens of context (default: the model's, at most 8192; perplexity: 512)"},
-    {"-b, --batch-size", "N", OPT_U32, AT(batch), MODEL, 0, 65536, "tokens of one step (default: 512)"},
+    {"-b, --batch-size", "N", OPT_U32, AT(batch), MODEL, 0, 65536,
+     "tokens of one step (default: 512)"},
     {"-ctk, --cache-type-k", "TYPE", OPT_STR, AT(cache_k), MODEL, 0, 0,
      "type of cached keys: f32, f16, bf16, q8_0, q4_0 (default: f16; logits: f32)"},
-    {"-ctv, --cache-type-v", "TYPE", OPT_STR, AT(cache_v), MODEL, 0, 0, "type of cached values (default as for keys)"},
-    {"--device", "NAME", OPT_STR, AT(device), MODEL, 0, 0, "cpu, or ref: the slow scalar reference (default: cpu)"},
-    {"--cpu-isa", "NAME", OPT_STR, AT(cpu_isa), MODEL, 0, 0, "avx512, avx2, neon or scalar (default: the best)"},
+    {"-ctv, --cache-type-v", "TYPE", OPT_STR, AT(cache_v), MODEL, 0, 0,
+     "type of cached values (default as for keys)"},
+    {"--device", "NAME", OPT_STR, AT(device), MODEL, 0, 0,
+     "cpu, or ref: the slow scalar reference (default: cpu)"},
+    {"--cpu-isa", "NAME", OPT_STR, AT(cpu_isa), MODEL, 0, 0,
+     "avx512, avx2, neon or scalar (default: the best)"},
     {"--pin", NULL, OPT_FLAG, AT(pin), MODEL, 0, 0, "bind each thread to a core"},
-    {"--rope-freq-base", "X", OPT_F64, AT(rope_freq_base), MODEL, 0, DBL_MAX, "rope base (default: the model's)"},
-    {"--rope-freq-scale", "X", OPT_F64, AT(rope_freq_scale), MODEL, 0, DBL_MAX, "rope scale (default: the model's)"},
-    {"--rope-scaling", "KIND", OPT_STR, AT(rope_scaling), MODEL, 0, 0, "none, linear or yarn (default: the model's)"},
+    {"--rope-freq-base", "X", OPT_F64, AT(rope_freq_base), MODEL, 0, DBL_MAX,
+     "rope base (default: the model's)"},
+    {"--rope-freq-scale", "X", OPT_F64, AT(rope_freq_scale), MODEL, 0, DBL_MAX,
+     "rope scale (default: the model's)"},
+    {"--rope-scaling", "KIND", OPT_STR, AT(rope_scaling), MODEL, 0, 0,
+     "none, linear or yarn (default: the model's)"},
     {"-v, --verbose", NULL, OPT_FLAG, AT(verbose), ALL, 0, 0, "log to standard error"},
 
     {"-p, --prompt", "TEXT", OPT_STR, AT(prompt), RUN | TOK, 0, 0, "the text"},
-    {"-f, --file", "FILE", OPT_STR, AT(file), RUN | PPL | TOK, 0, 0, "read the text from a file; - is standard input"},
-    {"-n, --predict", "N", OPT_I64, AT(predict), RUN, -2, 1e15, "tokens to generate; -1 = until the model ends (default: -1)"},
+    {"-f, --file", "FILE", OPT_STR, AT(file), RUN | PPL | TOK, 0, 0,
+     "read the text from a file; - is standard input"},
+    {"-n, --predict", "N", OPT_I64, AT(predict), RUN, -2, 1e15,
+     "tokens to generate; -1 = until the model ends (default: -1)"},
     {"-sys, --system-prompt", "TEXT", OPT_STR, AT(system), RUN, 0, 0, "system message of a chat"},
-    {"-sysf, --system-prompt-file", "FILE", OPT_STR, AT(system_file), RUN, 0, 0, "the same from a file"},
+    {"-sysf, --system-prompt-file", "FILE", OPT_STR, AT(system_file), RUN, 0, 0,
+     "the same from a file"},
     {"-cnv, --conversation", NULL, OPT_FLAG, AT(chat), RUN, 0, 0,
-     "chat through the model's template; -p or -f is the first message (default: on a terminal without -p and -f, when the "
-     "model has a template, and with options that only a chat has)"},
-    {"-no-cnv, --no-conversation", NULL, OPT_FLAG, AT(no_chat), RUN, 0, 0, "complete the text as it is"},
-    {"-st, --single-turn", NULL, OPT_FLAG, AT(single_turn), RUN, 0, 0, "end a chat after the first answer; the message is -p, -f or all of standard input"},
-    {"-r, --reverse-prompt", "TEXT", OPT_LIST, AT(stop), RUN, 0, 0, "stop where this text would appear; may be repeated"},
-    {"--chat-template", "TEXT", OPT_STR, AT(template_text), RUN, 0, 0, "a Jinja template instead of the model's"},
+     "chat through the model's template; -p or -f is the first message "
+     "(default: on a terminal without -p and -f, when the model has a template, "
+     "and with options that only a chat has)"},
+    {"-no-cnv, --no-conversation", NULL, OPT_FLAG, AT(no_chat), RUN, 0, 0,
+     "complete the text as it is"},
+    {"-st, --single-turn", NULL, OPT_FLAG, AT(single_turn), RUN, 0, 0,
+     "end a chat after the first answer; the message is -p, -f or all of standard input"},
+    {"-r, --reverse-prompt", "TEXT", OPT_LIST, AT(stop), RUN, 0, 0,
+     "stop where this text would appear; may be repeated"},
+    {"--chat-template", "TEXT", OPT_STR, AT(template_text), RUN, 0, 0,
+     "a Jinja template instead of the model's"},
     {"--chat-template-file, --template-file", "FILE", OPT_STR, AT(template_file), RUN | TMPL, 0, 0,
      "a file with a Jinja template instead of the model's"},
-    {"--chat-template-kwargs", "JSON", OPT_STR, AT(template_args), RUN | TMPL, 0, 0, "object with further template variables"},
-    {"--no-escape", NULL, OPT_FLAG, AT(no_escape), RUN | TOK, 0, 0, "keep \\n, \\t and the like in -p as they are"},
+    {"--chat-template-kwargs", "JSON", OPT_STR, AT(template_args), RUN | TMPL, 0, 0,
+     "object with further template variables"},
+    {"--no-escape", NULL, OPT_FLAG, AT(no_escape), RUN | TOK, 0, 0,
+     "keep \\n, \\t and the like in -p as they are"},
     {"--special", NULL, OPT_FLAG, AT(special), RUN | DETOK, 0, 0, "print control tokens too"},
-    {"--no-display-prompt", NULL, OPT_FLAG, AT(no_display_prompt), RUN, 0, 0, "do not repeat the prompt"},
+    {"--no-display-prompt", NULL, OPT_FLAG, AT(no_display_prompt), RUN, 0, 0,
+     "do not repeat the prompt"},
     {"-q, --quiet", NULL, OPT_FLAG, AT(quiet), RUN, 0, 0, "no line about speed at the end"},
 
     {"-s, --seed", "N", OPT_U64, S(seed), RUN, 0, 1.8e19, "seed; -1 = random (default: random)"},
-    {"--temp", "X", OPT_F32, S(temperature), RUN, ANY, "temperature; 0 = always the most probable (default: 0.8)"},
-    {"--top-k", "N", OPT_I32, S(top_k), RUN, -2147483647.0, 2147483647.0, "keep the N most probable; 0 = all (default: 40)"},
-    {"--top-p", "X", OPT_F32, S(top_p), RUN, ANY, "keep a share of the probability; 1 = all (default: 0.95)"},
-    {"--min-p", "X", OPT_F32, S(min_p), RUN, ANY, "drop below this share of the best; 0 = off (default: 0.05)"},
-    {"--top-nsigma, --top-n-sigma", "X", OPT_F32, S(top_n_sigma), RUN, ANY, "keep within N deviations; -1 = off (default: -1)"},
-    {"--typical, --typical-p", "X", OPT_F32, S(typical_p), RUN, ANY, "locally typical; 1 = off (default: 1)"},
-    {"--xtc-probability", "X", OPT_F32, S(xtc_probability), RUN, ANY, "chance to exclude top choices (default: 0)"},
-    {"--xtc-threshold", "X", OPT_F32, S(xtc_threshold), RUN, ANY, "what counts as a top choice (default: 0.1)"},
-    {"--repeat-last-n", "N", OPT_I32, S(repeat_last_n), RUN, -1, 2147483647.0, "tokens looked back for penalties; -1 = context (default: 64)"},
+    {"--temp", "X", OPT_F32, S(temperature), RUN, ANY,
+     "temperature; 0 = always the most probable (default: 0.8)"},
+    {"--top-k", "N", OPT_I32, S(top_k), RUN, -2147483647.0, 2147483647.0,
+     "keep the N most probable; 0 = all (default: 40)"},
+    {"--top-p", "X", OPT_F32, S(top_p), RUN, ANY,
+     "keep a share of the probability; 1 = all (default: 0.95)"},
+    {"--min-p", "X", OPT_F32, S(min_p), RUN, ANY,
+     "drop below this share of the best; 0 = off (default: 0.05)"},
+    {"--top-nsigma, --top-n-sigma", "X", OPT_F32, S(top_n_sigma), RUN, ANY,
+     "keep within N deviations; -1 = off (default: -1)"},
+    {"--typical, --typical-p", "X", OPT_F32, S(typical_p), RUN, ANY,
+     "locally typical; 1 = off (default: 1)"},
+    {"--xtc-probability", "X", OPT_F32, S(xtc_probability), RUN, ANY,
+     "chance to exclude top choices (default: 0)"},
+    {"--xtc-threshold", "X", OPT_F32, S(xtc_threshold), RUN, ANY,
+     "what counts as a top choice (default: 0.1)"},
+    {"--repeat-last-n", "N", OPT_I32, S(repeat_last_n), RUN, -1, 2147483647.0,
+     "tokens looked back for penalties; -1 = context (default: 64)"},
     {"--repeat-penalty", "X", OPT_F32, S(repeat_penalty), RUN, ANY, "1 = off (default: 1)"},
     {"--presence-penalty", "X", OPT_F32, S(presence_penalty), RUN, ANY, "0 = off (default: 0)"},
     {"--frequency-penalty", "X", OPT_F32, S(frequency_penalty), RUN, ANY, "0 = off (default: 0)"},
     {"--dry-multiplier", "X", OPT_F32, S(dry_multiplier), RUN, ANY, "0 = off (default: 0)"},
     {"--dry-base", "X", OPT_F32, S(dry_base), RUN, ANY, "(default: 1.75)"},
-    {"--dry-allowed-length", "N", OPT_I32, S(dry_allowed_length), RUN, 0, 2147483647.0, "(default: 2)"},
-    {"--dry-penalty-last-n", "N", OPT_I32, S(dry_penalty_last_n), RUN, -1, 2147483647.0, "-1 = context (default: 64)"},
-    {"--dry-sequence-breaker", "TEXT", OPT_LIST, AT(dry_breakers), RUN, 0, 0, "replaces the default breakers; may be repeated"},
+    {"--dry-allowed-length", "N", OPT_I32, S(dry_allowed_length), RUN, 0, 2147483647.0,
+     "(default: 2)"},
+    {"--dry-penalty-last-n", "N", OPT_I32, S(dry_penalty_last_n), RUN, -1, 2147483647.0,
+     "-1 = context (default: 64)"},
+    {"--dry-sequence-breaker", "TEXT", OPT_LIST, AT(dry_breakers), RUN, 0, 0,
+     "replaces the default breakers; may be repeated"},
     {"--dynatemp-range", "X", OPT_F32, S(dynatemp_range), RUN, ANY, "0 = off (default: 0)"},
     {"--dynatemp-exp", "X", OPT_F32, S(dynatemp_exponent), RUN, ANY, "(default: 1)"},
     {"--mirostat", "N", OPT_I32, S(mirostat), RUN, 0, 2, "0 off, 1 or 2 (default: 0)"},
     {"--mirostat-ent", "X", OPT_F32, S(mirostat_tau), RUN, ANY, "target entropy (default: 5)"},
     {"--mirostat-lr", "X", OPT_F32, S(mirostat_eta), RUN, ANY, "learning rate (default: 0.1)"},
-    {"--adaptive-target", "X", OPT_F32, S(adaptive_target), RUN, ANY, "adaptive-p; negative = off (default: -1)"},
+    {"--adaptive-target", "X", OPT_F32, S(adaptive_target), RUN, ANY,
+     "adaptive-p; negative = off (default: -1)"},
     {"--adaptive-decay", "X", OPT_F32, S(adaptive_decay), RUN, ANY, "(default: 0.9)"},
-    {"--samplers", "NAMES", OPT_STR, S(samplers), RUN, 0, 0, "chain, names joined by ; (default: penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature)"},
-    {"--sampler-seq", "LETTERS", OPT_STR, AT(sampler_letters), RUN, 0, 0, "chain as letters (default: edskypmxt)"},
-    {"-l, --logit-bias", "ID(+/-)X", OPT_LIST, AT(logit_bias), RUN, 0, 0, "add X to a token's logit, e.g. 15043+1; may be repeated"},
+    {"--samplers", "NAMES", OPT_STR, S(samplers), RUN, 0, 0,
+     "chain, names joined by ; "
+     "(default: penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature)"},
+    {"--sampler-seq", "LETTERS", OPT_STR, AT(sampler_letters), RUN, 0, 0,
+     "chain as letters (default: edskypmxt)"},
+    {"-l, --logit-bias", "ID(+/-)X", OPT_LIST, AT(logit_bias), RUN, 0, 0,
+     "add X to a token's logit, e.g. 15043+1; may be repeated"},
     {"--ignore-eos", NULL, OPT_FLAG, S(ignore_eos), RUN, 0, 0, "go on after an end token"},
 
     {"--json", NULL, OPT_FLAG, AT(json), RUN | INFO | BENCH | PPL | TOK, 0, 0, "print JSON"},
@@ -94,61 +133,96 @@ const opt_row CLI_OPTIONS[] = {
     {"--fit", NULL, OPT_FLAG, AT(fit), INFO, 0, 0, "memory that the model would take"},
 
     {"--ids", NULL, OPT_FLAG, AT(ids), TOK, 0, 0, "print [1, 2, 3] and nothing else"},
-    {"--ids", "FILE", OPT_STR, AT(file), LOGITS | DETOK, 0, 0, "file with ids separated by blanks; - is standard input"},
+    {"--ids", "FILE", OPT_STR, AT(file), LOGITS | DETOK, 0, 0,
+     "file with ids separated by blanks; - is standard input"},
     {"--show-count", NULL, OPT_FLAG, AT(count), TOK, 0, 0, "print the number of tokens too"},
     {"--no-bos", NULL, OPT_FLAG, AT(no_bos), TOK, 0, 0, "do not add the begin token"},
-    {"--no-parse-special", NULL, OPT_FLAG, AT(no_parse_special), TOK, 0, 0, "text of control tokens is plain text"},
+    {"--no-parse-special", NULL, OPT_FLAG, AT(no_parse_special), TOK, 0, 0,
+     "text of control tokens is plain text"},
 
-    {"--messages", "FILE", OPT_STR, AT(messages), TMPL, 0, 0, "JSON array of messages; - is standard input"},
+    {"--messages", "FILE", OPT_STR, AT(messages), TMPL, 0, 0,
+     "JSON array of messages; - is standard input"},
     {"--tools", "FILE", OPT_STR, AT(tools), TMPL, 0, 0, "JSON array of tools"},
     {"--bos", "TEXT", OPT_STR, AT(bos), TMPL, 0, 0, "begin token (default: the model's)"},
     {"--eos", "TEXT", OPT_STR, AT(eos), TMPL, 0, 0, "end token (default: the model's)"},
-    {"--now", "TIME", OPT_STR, AT(now), TMPL, 0, 0, "2024-07-26T12:00:00 for strftime_now (default: now)"},
-    {"--no-generation-prompt", NULL, OPT_FLAG, AT(no_generation_prompt), TMPL, 0, 0, "do not open the assistant's turn"},
+    {"--now", "TIME", OPT_STR, AT(now), TMPL, 0, 0,
+     "2024-07-26T12:00:00 for strftime_now (default: now)"},
+    {"--no-generation-prompt", NULL, OPT_FLAG, AT(no_generation_prompt), TMPL, 0, 0,
+     "do not open the assistant's turn"},
 
     {"--out", "FILE", OPT_STR, AT(out), LOGITS, 0, 0, "int32 rows, int32 width, float32 rows"},
 
-    {"-p, --n-prompt", "N", OPT_STR, AT(bench_prompt), BENCH, 0, 0, "prompt lengths, e.g. 512,1024; 0 = none (default: 512)"},
-    {"-n, --n-gen", "N", OPT_STR, AT(bench_predict), BENCH, 0, 0, "tokens to generate; 0 = none (default: 128)"},
-    {"-d, --n-depth", "N", OPT_STR, AT(bench_depth), BENCH, 0, 0, "tokens already in the context (default: 0)"},
-    {"-r, --repetitions", "N", OPT_U32, AT(repeats), BENCH, 1, 1000, "repetitions of each test (default: 5)"},
-    {"-o, --output", "FORMAT", OPT_STR, AT(output_format), BENCH, 0, 0, "md, csv or json (default: md)"},
+    {"-p, --n-prompt", "N", OPT_STR, AT(bench_prompt), BENCH, 0, 0,
+     "prompt lengths, e.g. 512,1024; 0 = none (default: 512)"},
+    {"-n, --n-gen", "N", OPT_STR, AT(bench_predict), BENCH, 0, 0,
+     "tokens to generate; 0 = none (default: 128)"},
+    {"-d, --n-depth", "N", OPT_STR, AT(bench_depth), BENCH, 0, 0,
+     "tokens already in the context (default: 0)"},
+    {"-r, --repetitions", "N", OPT_U32, AT(repeats), BENCH, 1, 1000,
+     "repetitions of each test (default: 5)"},
+    {"-o, --output", "FORMAT", OPT_STR, AT(output_format), BENCH, 0, 0,
+     "md, csv or json (default: md)"},
     {"--ops", NULL, OPT_FLAG, AT(ops), BENCH, 0, 0, "seconds per op, after the table"},
 
-    {"--kl-divergence-base", "FILE", OPT_STR, AT(base_file), PPL, 0, 0, "file of base log-probabilities: written, or read with --kl-divergence"},
-    {"--kl-divergence", NULL, OPT_FLAG, AT(kl), PPL, 0, 0, "compare with the base instead of writing it"},
-    {"--chunks", "N", OPT_U32, AT(chunks), PPL, 0, U32_MAX, "chunks of the text to use; 0 = all (default: 0)"},
+    {"--kl-divergence-base", "FILE", OPT_STR, AT(base_file), PPL, 0, 0,
+     "file of base log-probabilities: written, or read with --kl-divergence"},
+    {"--kl-divergence", NULL, OPT_FLAG, AT(kl), PPL, 0, 0,
+     "compare with the base instead of writing it"},
+    {"--chunks", "N", OPT_U32, AT(chunks), PPL, 0, U32_MAX,
+     "chunks of the text to use; 0 = all (default: 0)"},
 };
 const size_t CLI_OPTION_COUNT = IG_COUNT(CLI_OPTIONS);
 
 const cli_command CLI_COMMANDS[CMD_COUNT] = {
-    [CMD_RUN] = {"run", "MODEL [-p TEXT | -f FILE]", "generate text, or chat on a terminal",
-                 "Completes the prompt given by -p, -f or standard input. On a terminal without a prompt it chats, when the\n"
-                 "model has a chat template: /help lists the commands there, Ctrl-C stops an answer and keeps its text.\n"
-                 "Lines typed there are kept in $XDG_STATE_HOME/ingot/history (~/.local/state/ingot/history). With -cnv and\n"
-                 "no terminal every line of standard input is a message.",
-                 "ingot run gemma-3-270m-q4_k_m.gguf -p \"The capital of France is\" -n 32 --temp 0", cmd_run, false},
-    [CMD_INFO] = {"info", "MODEL [--metadata] [--tensors] [--plan] [--fit]", "what a model file is and whether it fits",
-                  "Works on any GGUF file, also of an architecture that cannot be run.", "ingot info model.gguf --plan",
-                  cmd_info, false},
-    [CMD_BENCH] = {"bench", "MODEL [-p N] [-n N] [-d N] [-r N]", "prompt and generation speed, with the share of the roof",
-                   "Every test runs once to warm up and -r times measured. The share of the roof compares prompt processing with\n"
-                   "the measured dot-product rate of the machine and generation with its measured read bandwidth.",
-                   "ingot bench model.gguf -p 512 -n 128 -r 5 --json", cmd_bench, false},
-    [CMD_PERPLEXITY] = {"perplexity", "MODEL -f TEXT", "perplexity of a text, or divergence from a saved base",
-                        "The text is cut into chunks of the context; the second half of each chunk is scored. With\n"
-                        "--kl-divergence-base FILE the log-probabilities are saved in llama-perplexity's format; with --kl-divergence\n"
-                        "they are compared with it.",
-                        "ingot perplexity model.gguf -f wiki.txt -c 512", cmd_perplexity, false},
-    [CMD_TOKENIZE] = {"tokenize", "MODEL (-p TEXT | -f FILE) [--ids]", "text to token ids",
-                      "Adds the begin token when the vocabulary says so, and reads control tokens in the text.",
-                      "ingot tokenize model.gguf -p \"Hello world\" --ids", cmd_tokenize, false},
-    [CMD_DETOKENIZE] = {"detokenize", "MODEL --ids FILE", "token ids to text", "Ids are separated by blanks or commas.",
-                        "echo 9259 1902 | ingot detokenize model.gguf --ids -", cmd_detokenize, false},
-    [CMD_TEMPLATE] = {"template", "(MODEL | --template-file F) --messages FILE", "render a chat template",
-                      "Prints exactly the rendered bytes. A template that raises: its message on standard error, exit code 1.",
-                      "ingot template model.gguf --messages chat.json --tools tools.json", cmd_template, true},
-    [CMD_LOGITS] = {"logits", "MODEL --ids FILE --out FILE", "logits of every position",
-                    "The file holds int32 rows, int32 width, then float32 rows. The bytes do not depend on -t or -b.",
-                    "ingot logits model.gguf --ids ids.txt --out logits.bin", cmd_logits, false},
+    [CMD_RUN] = {
+        "run", "MODEL [-p TEXT | -f FILE]", "generate text, or chat on a terminal",
+        "Completes the prompt given by -p, -f or standard input. On a terminal without a prompt "
+        "it chats, when the\n"
+        "model has a chat template: /help lists the commands there, "
+        "Ctrl-C stops an answer and keeps its text.\n"
+        "Lines typed there are kept in $XDG_STATE_HOME/ingot/history "
+        "(~/.local/state/ingot/history). With -cnv and\n"
+        "no terminal every line of standard input is a message.",
+        "ingot run gemma-3-270m-q4_k_m.gguf -p \"The capital of France is\" -n 32 --temp 0",
+        cmd_run, false},
+    [CMD_INFO] = {
+        "info", "MODEL [--metadata] [--tensors] [--plan] [--fit]",
+        "what a model file is and whether it fits",
+        "Works on any GGUF file, also of an architecture that cannot be run.",
+        "ingot info model.gguf --plan", cmd_info, false},
+    [CMD_BENCH] = {
+        "bench", "MODEL [-p N] [-n N] [-d N] [-r N]",
+        "prompt and generation speed, with the share of the roof",
+        "Every test runs once to warm up and -r times measured. "
+        "The share of the roof compares prompt processing with\n"
+        "the measured dot-product rate of the machine "
+        "and generation with its measured read bandwidth.",
+        "ingot bench model.gguf -p 512 -n 128 -r 5 --json", cmd_bench, false},
+    [CMD_PERPLEXITY] = {
+        "perplexity", "MODEL -f TEXT", "perplexity of a text, or divergence from a saved base",
+        "The text is cut into chunks of the context; "
+        "the second half of each chunk is scored. With\n"
+        "--kl-divergence-base FILE the log-probabilities are saved in llama-perplexity's format; "
+        "with --kl-divergence\n"
+        "they are compared with it.",
+        "ingot perplexity model.gguf -f wiki.txt -c 512", cmd_perplexity, false},
+    [CMD_TOKENIZE] = {
+        "tokenize", "MODEL (-p TEXT | -f FILE) [--ids]", "text to token ids",
+        "Adds the begin token when the vocabulary says so, and reads control tokens in the text.",
+        "ingot tokenize model.gguf -p \"Hello world\" --ids", cmd_tokenize, false},
+    [CMD_DETOKENIZE] = {
+        "detokenize", "MODEL --ids FILE", "token ids to text",
+        "Ids are separated by blanks or commas.",
+        "echo 9259 1902 | ingot detokenize model.gguf --ids -", cmd_detokenize, false},
+    [CMD_TEMPLATE] = {
+        "template", "(MODEL | --template-file F) --messages FILE", "render a chat template",
+        "Prints exactly the rendered bytes. "
+        "A template that raises: its message on standard error, exit code 1.",
+        "ingot template model.gguf --messages chat.json --tools tools.json", cmd_template, true},
+    [CMD_LOGITS] = {
+        "logits", "MODEL --ids FILE --out FILE", "logits of every position",
+        "The file holds int32 rows, int32 width, then float32 rows. "
+        "The bytes do not depend on -t or -b.",
+        "ingot logits model.gguf --ids ids.txt --out logits.bin", cmd_logits, false},
 };
+/* clang-format on */

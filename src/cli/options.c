@@ -1,4 +1,5 @@
-/* options.c: parses arguments by the option table, and prints help, man pages and completion from it. */
+/* options.c: parses arguments by the option table, and prints help, man pages
+ * and completion from it. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -29,7 +30,8 @@ static bool store_number(const opt_row *row, const char *text, void *at) {
     errno = 0;
     double d = strtod(text, &end);
     if (end == text || *end || errno == ERANGE || !(d >= row->min && d <= row->max)) {
-        /* -1 is everybody's word for "random" or "no limit" where the type has no negative numbers. */
+        /* -1 is everybody's word for "random" or "no limit" where the type
+         * has no negative numbers. */
         if (!(row->type == OPT_U64 && strcmp(text, "-1") == 0))
             return false;
     }
@@ -68,7 +70,8 @@ static bool store_number(const opt_row *row, const char *text, void *at) {
     return true;
 }
 
-static bool store(const cli_command *cmd, const opt_row *row, const char *name, const char *value, cli_options *o) {
+static bool store(const cli_command *cmd, const opt_row *row, const char *name, const char *value,
+                  cli_options *o) {
     void *at = (char *)o + row->offset;
     if (row->type == OPT_STR) {
         memcpy(at, &value, sizeof value);
@@ -85,7 +88,8 @@ static bool store(const cli_command *cmd, const opt_row *row, const char *name, 
     }
     if (store_number(row, value, at))
         return true;
-    cli_fail("%.*s takes %s, not \"%s\"; see ingot %s --help", (int)strcspn(name, "="), name, row->arg, value, cmd->name);
+    cli_fail("%.*s takes %s, not \"%s\"; see ingot %s --help", (int)strcspn(name, "="), name,
+             row->arg, value, cmd->name);
     return false;
 }
 
@@ -184,12 +188,14 @@ bool cli_parse(cli_command_id command, int argc, char **argv, cli_options *o) {
         } else if (!o->rest) {
             o->rest = arg;
         } else {
-            cli_fail("too many arguments: \"%s\"; see ingot %s --help", arg, CLI_COMMANDS[command].name);
+            cli_fail("too many arguments: \"%s\"; see ingot %s --help", arg,
+                     CLI_COMMANDS[command].name);
             return false;
         }
     }
     if (!o->help && !o->model && !CLI_COMMANDS[command].model_optional) {
-        cli_fail("no model given; usage: ingot %s %s", CLI_COMMANDS[command].name, CLI_COMMANDS[command].usage);
+        cli_fail("no model given; usage: ingot %s %s", CLI_COMMANDS[command].name,
+                 CLI_COMMANDS[command].usage);
         return false;
     }
     return true;
@@ -210,7 +216,8 @@ bool cli_numbers(const char *text, uint32_t *out, uint32_t max, uint32_t *n) {
 
 void cli_help(FILE *to, cli_command_id command) {
     const cli_command *c = &CLI_COMMANDS[command];
-    fprintf(to, "ingot %s: %s\n\nUsage: ingot %s %s\n\n%s\n\nOptions:\n", c->name, c->summary, c->name, c->usage, c->text);
+    fprintf(to, "ingot %s: %s\n\nUsage: ingot %s %s\n\n%s\n\nOptions:\n", c->name, c->summary,
+            c->name, c->usage, c->text);
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         const opt_row *row = &CLI_OPTIONS[i];
         if (!(row->commands & 1u << command))
@@ -240,8 +247,11 @@ static void man_text(FILE *to, const char *s) {
 
 void cli_man(FILE *to, cli_command_id command) {
     const cli_command *c = &CLI_COMMANDS[command];
-    fprintf(to, ".TH INGOT-%s 1 \"\" \"Ingot %s\"\n.SH NAME\ningot-%s \\- %s\n.SH SYNOPSIS\n.B ingot %s\n", c->name,
-            ingot_version(), c->name, c->summary, c->name);
+    fprintf(to,
+            ".TH INGOT-%s 1 \"\" \"Ingot %s\"\n"
+            ".SH NAME\ningot-%s \\- %s\n"
+            ".SH SYNOPSIS\n.B ingot %s\n",
+            c->name, ingot_version(), c->name, c->summary, c->name);
     man_text(to, c->usage);
     fputs("\n.SH DESCRIPTION\n", to);
     man_text(to, c->text);
@@ -264,8 +274,11 @@ void cli_man(FILE *to, cli_command_id command) {
 }
 
 void cli_man_overview(FILE *to) {
-    fprintf(to, ".TH INGOT 1 \"\" \"Ingot %s\"\n.SH NAME\ningot \\- runs language models\n.SH SYNOPSIS\n"
-                ".B ingot\n\\fICOMMAND\\fR [\\fIARGUMENTS\\fR]\n.SH COMMANDS\n", ingot_version());
+    fprintf(to,
+            ".TH INGOT 1 \"\" \"Ingot %s\"\n"
+            ".SH NAME\ningot \\- runs language models\n"
+            ".SH SYNOPSIS\n.B ingot\n\\fICOMMAND\\fR [\\fIARGUMENTS\\fR]\n.SH COMMANDS\n",
+            ingot_version());
     for (int c = 0; c < CMD_COUNT; c++) {
         fprintf(to, ".TP\n.BR ingot\\-%s (1)\n", CLI_COMMANDS[c].name);
         man_text(to, CLI_COMMANDS[c].summary);
@@ -289,7 +302,8 @@ static void completion_names(FILE *to, unsigned command) {
 
 void cli_completion(FILE *to) {
     fputs("# bash completion of ingot, generated from its option table\n_ingot() {\n"
-          "    local cur=${COMP_WORDS[COMP_CWORD]} words=\n    case ${COMP_WORDS[1]} in\n", to);
+          "    local cur=${COMP_WORDS[COMP_CWORD]} words=\n    case ${COMP_WORDS[1]} in\n",
+          to);
     for (unsigned c = 0; c < CMD_COUNT; c++) {
         fprintf(to, "    %s) words=\"", CLI_COMMANDS[c].name);
         completion_names(to, c);
@@ -301,5 +315,6 @@ void cli_completion(FILE *to) {
     fputs("\"; fi\n    if [[ $cur == -* || $COMP_CWORD -eq 1 ]]; then\n"
           "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
           "    else\n        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n    fi\n}\n"
-          "complete -o filenames -F _ingot ingot\n", to);
+          "complete -o filenames -F _ingot ingot\n",
+          to);
 }

@@ -1,4 +1,5 @@
-/* output.c: what commands print: errors, progress, JSON strings; and reading files they are given. */
+/* output.c: what commands print: errors, progress, JSON strings; and reading
+ * files they are given. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -43,8 +44,8 @@ void cli_progress(void *user, double share) {
     if (share >= 1)
         fprintf(stderr, "\r%*s\r", 60, "");
     else
-        fprintf(stderr, "\rloading [%.*s%*s] %3d%%", done, "########################################", 40 - done, "",
-                (int)(share * 100));
+        fprintf(stderr, "\rloading [%.*s%*s] %3d%%", done,
+                "########################################", 40 - done, "", (int)(share * 100));
 }
 
 bool cli_read_file(const char *path, ig_buf *out) {
@@ -70,7 +71,10 @@ bool cli_read_file(const char *path, ig_buf *out) {
 }
 
 static int hex(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 size_t cli_unescape(char *text, size_t n) {
@@ -101,7 +105,8 @@ bool cli_write(const char *p, size_t n) {
     return false;
 }
 
-/* Control characters but for tab and newline: C0, DEL and C1 (U+0080 to U+009F). Returns their length, 0 = none. */
+/* Control characters but for tab and newline: C0, DEL and C1 (U+0080 to U+009F). Returns
+ * their length, 0 = none. */
 static size_t control_at(const char *p, size_t n) {
     unsigned char c = (unsigned char)p[0];
     if (c == 0xC2 && n > 1 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xA0)
@@ -115,7 +120,8 @@ bool cli_put_visible(const char *p, size_t n) {
     for (size_t i = 0; ok && terminal && i < n;) {
         size_t skip = control_at(p + i, n - i);
         if (skip)
-            ok = fwrite(p + start, 1, i - start, stdout) == i - start && fputs("\uFFFD", stdout) >= 0;
+            ok = fwrite(p + start, 1, i - start, stdout) == i - start &&
+                 fputs("\uFFFD", stdout) >= 0;
         i += skip ? skip : 1;
         start = skip ? i : start;
     }

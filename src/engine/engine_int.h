@@ -14,8 +14,10 @@
 
 /* The public error is the room's error under another name: same fields, same numbers. */
 _Static_assert(sizeof(ingot_error) == sizeof(ig_err), "error contexts are the same");
-_Static_assert(offsetof(ingot_error, message) == offsetof(ig_err, message), "error contexts are the same");
-_Static_assert((int)INGOT_INTERNAL == (int)IG_EINTERNAL && (int)INGOT_CANCELLED == (int)IG_ECANCELLED,
+_Static_assert(offsetof(ingot_error, message) == offsetof(ig_err, message),
+               "error contexts are the same");
+_Static_assert((int)INGOT_INTERNAL == (int)IG_EINTERNAL &&
+                   (int)INGOT_CANCELLED == (int)IG_ECANCELLED,
                "status numbers are the same");
 _Static_assert((int)INGOT_LOG_TRACE == (int)IG_LOG_TRACE, "log levels are the same");
 
@@ -23,15 +25,16 @@ struct ingot_model {
     ig_logger logger;
     ingot_model_options options; /* with defaults filled in; strings are not kept */
     ig_checkpoint *ckpt;
-    ig_tokenizer *tokenizer; /* NULL when the vocabulary cannot be used: ids go in and logits come out all the same */
-    ig_err tokenizer_error;  /* why */
+    /* NULL when the vocabulary cannot be used: ids go in and logits come out all the same. */
+    ig_tokenizer *tokenizer;
+    ig_err tokenizer_error; /* why */
     ig_template *chat;      /* NULL when the model has none */
     ig_err chat_error;      /* why it could not be compiled */
     ig_device *device;
     ig_plan *plan;
     ig_module *module;
     ig_dtype k_dtype, v_dtype;
-    ig_mutex *turn;         /* one evaluation at a time */
+    ig_mutex *turn; /* one evaluation at a time */
     char *arch, *name;
 };
 
@@ -49,13 +52,15 @@ struct ingot_session {
 };
 
 /* model.c */
-ig_status ig_engine_options(const ingot_model_options *in, ingot_model_options *out, ig_dtype *k, ig_dtype *v,
-                            ig_err *err);
-/* Checkpoint → plan on a device: the way that open, forecast and report share. *device, *plan belong to the caller. */
-ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *options, const ig_logger *logger,
-                         ig_device **device, ig_plan **plan, ig_err *err);
+ig_status ig_engine_options(const ingot_model_options *in, ingot_model_options *out, ig_dtype *k,
+                            ig_dtype *v, ig_err *err);
+/* Checkpoint → plan on a device: the way that open, forecast and report share. *device, *plan
+ * belong to the caller. */
+ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *options,
+                         const ig_logger *logger, ig_device **device, ig_plan **plan, ig_err *err);
 /* vocab.c */
-ig_status ig_engine_tokenizer(const ig_checkpoint *ckpt, const ig_logger *logger, ig_tokenizer **out, ig_err *err);
+ig_status ig_engine_tokenizer(const ig_checkpoint *ckpt, const ig_logger *logger,
+                              ig_tokenizer **out, ig_err *err);
 /* IG_OK when the model has a usable vocabulary, else why not. */
 ig_status ig_engine_need_text(const ingot_model *model, ig_err *err);
 /* forecast.c: pages of each group for one session. */
@@ -63,11 +68,15 @@ void ig_engine_pages(const ig_plan *plan, uint32_t n_pages[IG_PAGE_GROUPS_MAX]);
 /* text.c */
 ig_status ig_engine_give(ig_buf *buf, ingot_text *out, ig_err *err);
 /* sampling.c */
-ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out, ig_err *err);
-/* session.c. Evaluates ids in steps; logits rows of the last n_logits go to logits when it is not NULL. The caller holds the
- * model's turn, so that ig_step_outputs stays his until he gives it back. */
-ig_status ig_engine_eval(ingot_session *s, const int32_t *ids, size_t n_ids, float *logits, size_t n_logits, ig_err *err);
-ig_status ig_engine_check_ids(const ingot_session *s, const int32_t *ids, size_t n_ids, ig_err *err);
+ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out,
+                            ig_err *err);
+/* session.c. Evaluates ids in steps; logits rows of the last n_logits go to logits when
+ * it is not NULL. The caller holds the model's turn, so that ig_step_outputs stays his
+ * until he gives it back. */
+ig_status ig_engine_eval(ingot_session *s, const int32_t *ids, size_t n_ids, float *logits,
+                         size_t n_logits, ig_err *err);
+ig_status ig_engine_check_ids(const ingot_session *s, const int32_t *ids, size_t n_ids,
+                              ig_err *err);
 
 static inline ig_err *ig_engine_err(ingot_error *error) {
     return (ig_err *)(void *)error;

@@ -3,11 +3,12 @@
 
 void ig_engine_pages(const ig_plan *plan, uint32_t n_pages[IG_PAGE_GROUPS_MAX]) {
     for (uint32_t g = 0; g < plan->n_groups; g++)
-        n_pages[g] = ig_kv_pages_needed(IG_PAGE_TOKENS, plan->groups[g].window, plan->limits.context_max,
-                                        plan->limits.tokens_max);
+        n_pages[g] = ig_kv_pages_needed(IG_PAGE_TOKENS, plan->groups[g].window,
+                                        plan->limits.context_max, plan->limits.tokens_max);
 }
 
-static ig_status forecast(const char *path, const ingot_model_options *options, ingot_forecast *out, ig_err *err) {
+static ig_status forecast(const char *path, const ingot_model_options *options, ingot_forecast *out,
+                          ig_err *err) {
     ingot_model_options o;
     ig_dtype k, v;
     ig_checkpoint *ckpt = NULL;
@@ -34,8 +35,8 @@ static ig_status forecast(const char *path, const ingot_model_options *options, 
     return status;
 }
 
-ingot_status ingot_model_forecast(const char *path, const ingot_model_options *options, ingot_forecast *out,
-                                  ingot_error *error) {
+ingot_status ingot_model_forecast(const char *path, const ingot_model_options *options,
+                                  ingot_forecast *out, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     ig_status status = forecast(path, options, out, err);
     if (status)

@@ -13,7 +13,8 @@ typedef struct generation {
     ig_buf text; /* made but not given out: may become a stop string */
 } generation;
 
-/* Bytes at the end of text that are a beginning of some stop string; *found is the start of a complete one, or SIZE_MAX. */
+/* Bytes at the end of text that are a beginning of some stop string; *found is the start of a
+ * complete one, or SIZE_MAX. */
 static size_t held_back(const ingot_generate_options *o, ig_str text, size_t *found) {
     size_t hold = 0;
     *found = SIZE_MAX;
@@ -42,7 +43,8 @@ static void give_text(generation *g, bool last) {
     } else if (!last) {
         n -= hold;
     }
-    if (n && g->o->on_text && !g->o->on_text(g->o->user, g->text.p, n) && g->result->reason == INGOT_STOP_NONE)
+    if (n && g->o->on_text && !g->o->on_text(g->o->user, g->text.p, n) &&
+        g->result->reason == INGOT_STOP_NONE)
         g->result->reason = INGOT_STOP_CALLBACK;
     if (n)
         memmove(g->text.p, g->text.p + n, g->text.n - n + 1);
@@ -74,8 +76,10 @@ static ig_status draw(generation *g, int32_t *id, float *logprob, ig_err *err) {
     return IG_OK;
 }
 
-/* One turn at the model: evaluate ids, then draw from the logits before anyone else takes a turn. */
-static ig_status turn(generation *g, const int32_t *ids, size_t n, int32_t *id, float *logprob, ig_err *err) {
+/* One turn at the model: evaluate ids, then draw from the logits before
+ * anyone else takes a turn. */
+static ig_status turn(generation *g, const int32_t *ids, size_t n, int32_t *id, float *logprob,
+                      ig_err *err) {
     ig_mutex_lock(g->s->model->turn);
     ig_status status = ig_engine_eval(g->s, ids, n, NULL, 1, err);
     if (!status && id)
@@ -108,7 +112,8 @@ static ig_status loop(generation *g, const int32_t *ids, size_t n_ids, ig_err *e
     r->generate_seconds = (double)(ig_clock_ns() - first) * 1e-9;
     if (status == IG_ECANCELLED)
         r->reason = INGOT_STOP_CANCELLED;
-    ig_status end = r->reason == INGOT_STOP_STRING ? IG_OK : ig_detok_finish(&g->detok, &g->text, NULL);
+    ig_status end =
+        r->reason == INGOT_STOP_STRING ? IG_OK : ig_detok_finish(&g->detok, &g->text, NULL);
     if (!end && r->reason != INGOT_STOP_STRING && r->reason != INGOT_STOP_CALLBACK)
         give_text(g, true);
     return status;
@@ -122,16 +127,19 @@ static ig_status prepare(generation *g, const int32_t **ids, size_t *n_ids, ig_e
         return ig_fail(err, IG_ELIMIT, "%u stop strings; at most %u", o->n_stop, STOP_STRINGS_MAX);
     for (uint32_t i = 0; i < o->n_stop; i++) {
         if (strlen(o->stop[i]) > STOP_BYTES_MAX)
-            return ig_fail(err, IG_ELIMIT, "stop string %u has more than %u bytes", i, STOP_BYTES_MAX);
+            return ig_fail(err, IG_ELIMIT, "stop string %u has more than %u bytes", i,
+                           STOP_BYTES_MAX);
     }
     if (!s->model->plan->program->facts.causal || !s->model->plan->program->facts.has_logits)
         return ig_fail(err, IG_EUNSUPPORTED, "%s is not a text generator", s->model->arch);
     if (*n_ids == 0) {
         /* Nothing new to evaluate: the last token once more, for its logits. */
         if (s->n_history == 0)
-            return ig_fail(err, IG_EARGUMENT, "the prompt is empty: there is nothing to generate from");
+            return ig_fail(err, IG_EARGUMENT,
+                           "the prompt is empty: there is nothing to generate from");
         const uint32_t n = s->n_history, kept = ingot_session_truncate(s, n - 1);
-        /* The ids outlive the truncation; where a window forgot the past, all of them are evaluated again. */
+        /* The ids outlive the truncation; where a window forgot the past, all of
+         * them are evaluated again. */
         *ids = s->history + kept;
         *n_ids = n - kept;
     }
@@ -146,13 +154,15 @@ static ig_status prepare(generation *g, const int32_t **ids, size_t *n_ids, ig_e
 }
 
 ingot_status ingot_generate(ingot_session *session, const int32_t *ids, size_t n_ids,
-                            const ingot_generate_options *options, ingot_generate_result *result, ingot_error *error) {
+                            const ingot_generate_options *options, ingot_generate_result *result,
+                            ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     ingot_generate_result unused;
     generation g = {.s = session, .o = options, .result = result ? result : &unused};
     *g.result = (ingot_generate_result){.prompt_tokens = n_ids};
     ig_buf_init(&g.text, STOP_BYTES_MAX + (1u << 20));
-    ig_detok_init(&g.detok, session->model->tokenizer, options->special, n_ids > 0 || session->n_history > 0);
+    ig_detok_init(&g.detok, session->model->tokenizer, options->special,
+                  n_ids > 0 || session->n_history > 0);
     ig_status status = prepare(&g, &ids, &n_ids, err);
     if (!status)
         status = loop(&g, ids, n_ids, err);

@@ -1,5 +1,6 @@
-/* model.c: opening a model: file → checkpoint → vocabulary, template, program, plan, module. Entered by any thread; a model
- * is immutable afterwards but for the module, which sessions use in turns. */
+/* model.c: opening a model: file → checkpoint → vocabulary, template, program, plan,
+ * module. Entered by any thread; a model is immutable afterwards but for the module, which
+ * sessions use in turns. */
 #include "engine/engine_int.h"
 
 #include "backend/cpu/cpu.h"
@@ -18,25 +19,29 @@ static ig_status find_backend(const char *name, const ig_backend_fns **out, ig_e
             return IG_OK;
         }
     }
-    return ig_fail(err, IG_EUNSUPPORTED, "device \"%s\" is not in this build; known: cpu, ref", name);
+    return ig_fail(err, IG_EUNSUPPORTED, "device \"%s\" is not in this build; known: cpu, ref",
+                   name);
 }
 
 static ig_status cache_type(const char *name, ig_dtype *out, ig_err *err) {
     *out = name ? ig_dtype_from_name(ig_str_of(name)) : IG_DTYPE_F16;
     if (*out == IG_DTYPE_NONE || !ig_dtype_info(*out)->encode)
-        return ig_fail(err, IG_EARGUMENT, "cache type \"%s\" is unknown; use f32, f16, bf16, q8_0 or q4_0", name);
+        return ig_fail(err, IG_EARGUMENT,
+                       "cache type \"%s\" is unknown; use f32, f16, bf16, q8_0 or q4_0", name);
     return IG_OK;
 }
 
-ig_status ig_engine_options(const ingot_model_options *in, ingot_model_options *out, ig_dtype *k, ig_dtype *v,
-                            ig_err *err) {
+ig_status ig_engine_options(const ingot_model_options *in, ingot_model_options *out, ig_dtype *k,
+                            ig_dtype *v, ig_err *err) {
     *out = in ? *in : (ingot_model_options){0};
     if (out->batch == 0)
         out->batch = BATCH_DEFAULT;
     if (out->outputs == 0)
         out->outputs = 1;
     if (out->batch > 65536 || out->context > IG_CONTEXT_MAX || out->threads > 4096)
-        return ig_fail(err, IG_EARGUMENT, "batch (at most 65536), context (at most %u) or threads (at most 4096) too large",
+        return ig_fail(err, IG_EARGUMENT,
+                       "batch (at most 65536), context (at most %u) or threads (at most 4096) "
+                       "too large",
                        IG_CONTEXT_MAX);
     out->outputs = IG_MIN(out->outputs, out->batch);
     IG_TRY(cache_type(out->cache_type_k, k, err));
@@ -60,8 +65,8 @@ static uint32_t context_of(const ig_checkpoint *ckpt, const ingot_model_options 
     return trained && trained < CONTEXT_DEFAULT ? (uint32_t)trained : CONTEXT_DEFAULT;
 }
 
-ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *o, const ig_logger *logger, ig_device **device,
-                         ig_plan **plan, ig_err *err) {
+ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *o, const ig_logger *logger,
+                         ig_device **device, ig_plan **plan, ig_err *err) {
     const ig_backend_fns *fns = NULL;
     ig_program *program = NULL;
     IG_TRY(find_backend(o->device, &fns, err));
@@ -89,7 +94,10 @@ ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *o, cons
         ig_program_destroy(&program);
         return status;
     }
-    ig_limits limits = {.tokens_max = o->batch, .outputs_max = o->outputs, .seqs_max = 1, .context_max = o->context};
+    ig_limits limits = {.tokens_max = o->batch,
+                        .outputs_max = o->outputs,
+                        .seqs_max = 1,
+                        .context_max = o->context};
     status = ig_plan_create(plan, &program, ig_device_caps(*device), &limits, err);
     if (status)
         ig_device_close(device);
@@ -101,9 +109,11 @@ static void compile_chat(ingot_model *m) {
     const ig_meta *meta = ig_checkpoint_meta(m->ckpt, IG_STR("tokenizer.chat_template"));
     if (!meta || !ig_meta_str(meta, 0, &source))
         return;
-    /* A broken template must not keep the model from completing text: the error is kept for whoever asks for chat. */
+    /* A broken template must not keep the model from completing text: the error is kept for
+     * whoever asks for chat. */
     if (ig_template_create(&m->chat, source, &m->chat_error))
-        ig_log(&m->logger, IG_LOG_WARN, "event=chat_template_refused reason=\"%s\"", m->chat_error.message);
+        ig_log(&m->logger, IG_LOG_WARN, "event=chat_template_refused reason=\"%s\"",
+               m->chat_error.message);
 }
 
 static ig_status keep_names(ingot_model *m, ig_err *err) {
@@ -124,8 +134,11 @@ static ig_status open_weights(ingot_model *m, ig_err *err) {
     IG_TRY(ig_module_load(&m->module, m->device, m->plan, err));
     for (uint32_t g = 0; g < m->plan->n_groups; g++) {
         if (ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) == 0)
-            return ig_fail(err, IG_EUNSUPPORTED, "device %s cannot keep keys as %s and values as %s for this model; use f16",
-                           ig_device_name(m->device), ig_dtype_info(m->k_dtype)->name, ig_dtype_info(m->v_dtype)->name);
+            return ig_fail(err, IG_EUNSUPPORTED,
+                           "device %s cannot keep keys as %s and values as %s for this model; "
+                           "use f16",
+                           ig_device_name(m->device), ig_dtype_info(m->k_dtype)->name,
+                           ig_dtype_info(m->v_dtype)->name);
     }
     return IG_OK;
 }
@@ -136,10 +149,14 @@ static ig_status open_all(ingot_model *m, const char *path, ig_err *err) {
     IG_TRY(keep_names(m, err));
     ig_status status = ig_mutex_create(&m->turn, err);
     if (!status) {
-        /* As with the template: a vocabulary of another kind must not keep anyone from evaluating ids. */
+        /* As with the template: a vocabulary of another kind must not keep
+         * anyone from evaluating ids. */
         if (ig_engine_tokenizer(m->ckpt, &m->logger, &m->tokenizer, &m->tokenizer_error)) {
-            ig_log(&m->logger, IG_LOG_WARN, "event=vocabulary_refused reason=\"%s\"", m->tokenizer_error.message);
-            status = m->options.vocab_only || m->tokenizer_error.code == IG_EMEMORY ? ig_engine_need_text(m, err) : IG_OK;
+            ig_log(&m->logger, IG_LOG_WARN, "event=vocabulary_refused reason=\"%s\"",
+                   m->tokenizer_error.message);
+            status = m->options.vocab_only || m->tokenizer_error.code == IG_EMEMORY
+                         ? ig_engine_need_text(m, err)
+                         : IG_OK;
         }
     }
     if (!status) {
@@ -151,16 +168,18 @@ static ig_status open_all(ingot_model *m, const char *path, ig_err *err) {
     return status;
 }
 
-ingot_status ingot_model_open(ingot_model **out, const char *path, const ingot_model_options *options,
-                              ingot_error *error) {
+ingot_status ingot_model_open(ingot_model **out, const char *path,
+                              const ingot_model_options *options, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     if (!out || !path)
-        return (ingot_status)ig_fail(err, IG_EARGUMENT, "ingot_model_open needs a path and a place for the model");
+        return (ingot_status)ig_fail(err, IG_EARGUMENT,
+                                     "ingot_model_open needs a path and a place for the model");
     ingot_model *m = ig_alloc(1, sizeof *m);
     if (!m)
         return (ingot_status)ig_fail_memory(err, sizeof *m);
     ig_status status = ig_engine_options(options, &m->options, &m->k_dtype, &m->v_dtype, err);
-    m->logger = (ig_logger){.level = (ig_log_level)m->options.log_level, .user = m->options.log_user};
+    m->logger =
+        (ig_logger){.level = (ig_log_level)m->options.log_level, .user = m->options.log_user};
     if (m->options.log)
         m->logger.write = (void (*)(void *, ig_log_level, const char *))m->options.log;
     if (!status)
@@ -216,7 +235,8 @@ void ingot_model_describe(const ingot_model *m, ingot_model_facts *facts) {
     facts->token_ops = m->plan->ops_per_token;
     facts->threads = m->options.threads ? m->options.threads : ig_core_count();
     for (uint32_t g = 0; g < m->plan->n_groups; g++)
-        facts->kv_token_bytes += ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) / IG_PAGE_TOKENS;
+        facts->kv_token_bytes +=
+            ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) / IG_PAGE_TOKENS;
 }
 
 uint64_t ingot_model_step_bytes(const ingot_model *m, uint32_t tokens) {
@@ -224,7 +244,8 @@ uint64_t ingot_model_step_bytes(const ingot_model *m, uint32_t tokens) {
         return 0;
     uint64_t sum = m->plan->weight_step_bytes;
     for (uint32_t g = 0; g < m->plan->n_groups; g++) {
-        uint32_t window = m->plan->groups[g].window, seen = window ? IG_MIN(window, tokens) : tokens;
+        uint32_t window = m->plan->groups[g].window;
+        uint32_t seen = window ? IG_MIN(window, tokens) : tokens;
         sum += ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) / IG_PAGE_TOKENS * seen;
     }
     return sum;
@@ -233,9 +254,11 @@ uint64_t ingot_model_step_bytes(const ingot_model *m, uint32_t tokens) {
 ingot_status ingot_model_roof(ingot_model *model, ingot_roof *roof, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     if (!model->device)
-        return (ingot_status)ig_fail(err, IG_EARGUMENT, "the model was opened without a device (vocab_only)");
+        return (ingot_status)ig_fail(err, IG_EARGUMENT,
+                                     "the model was opened without a device (vocab_only)");
     ig_mutex_lock(model->turn);
-    ig_status status = ig_device_roof(model->device, &roof->read_bytes_per_second, &roof->dot_ops_per_second, err);
+    ig_status status =
+        ig_device_roof(model->device, &roof->read_bytes_per_second, &roof->dot_ops_per_second, err);
     ig_mutex_unlock(model->turn);
     return (ingot_status)status;
 }

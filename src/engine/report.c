@@ -1,9 +1,9 @@
-/* report.c: what a model file says, as text or JSON: summary, metadata, tensors, plan. Works on files whose architecture is
- * unknown. */
+/* report.c: what a model file says, as text or JSON: summary, metadata, tensors, plan. Works on
+ * files whose architecture is unknown. */
 #include "engine/engine_int.h"
 
 #define REPORT_BYTES_MAX (256u << 20)
-#define ARRAY_SHOWN 8u   /* elements of an array that a report shows */
+#define ARRAY_SHOWN 8u /* elements of an array that a report shows */
 #define STRING_SHOWN 120u
 
 typedef struct reporter {
@@ -66,7 +66,8 @@ static ig_status metadata_text(reporter *r) {
         if (m->type != IG_META_ARRAY) {
             IG_TRY(put_scalar_text(r, m, 0));
         } else {
-            IG_TRY(ig_buf_addf(r->out, r->err, "%s[%llu] [", ig_meta_type_name(m->elem), (unsigned long long)m->count));
+            IG_TRY(ig_buf_addf(r->out, r->err, "%s[%llu] [", ig_meta_type_name(m->elem),
+                               (unsigned long long)m->count));
             for (uint64_t k = 0; k < m->count && k < ARRAY_SHOWN; k++) {
                 IG_TRY(ig_buf_addf(r->out, r->err, k ? ", " : ""));
                 IG_TRY(put_scalar_text(r, m, k));
@@ -103,9 +104,12 @@ static void metadata_json(reporter *r) {
 static ig_status tensors_text(reporter *r) {
     for (size_t i = 0; i < ig_checkpoint_tensor_count(r->ckpt); i++) {
         const ig_tensor *t = ig_checkpoint_tensor_at(r->ckpt, i);
-        IG_TRY(ig_buf_addf(r->out, r->err, "  %-40.*s %-7s [", IG_STR_ARG(t->name), ig_dtype_info(t->dtype)->name));
-        for (uint32_t d = t->n_dims; d-- > 0;)
-            IG_TRY(ig_buf_addf(r->out, r->err, d ? "%llu, " : "%llu", (unsigned long long)t->ne[d]));
+        IG_TRY(ig_buf_addf(r->out, r->err, "  %-40.*s %-7s [", IG_STR_ARG(t->name),
+                           ig_dtype_info(t->dtype)->name));
+        for (uint32_t d = t->n_dims; d-- > 0;) {
+            const unsigned long long n = t->ne[d];
+            IG_TRY(ig_buf_addf(r->out, r->err, d ? "%llu, " : "%llu", n));
+        }
         IG_TRY(ig_buf_addf(r->out, r->err, "] %llu bytes at %llu\n", (unsigned long long)t->bytes,
                            (unsigned long long)t->offset));
     }
@@ -183,21 +187,25 @@ static ig_status summary(reporter *r) {
         ig_json_close_object(&r->json);
         return IG_OK;
     }
-    IG_TRY(ig_buf_addf(r->out, r->err, "format        %s, %zu keys, %zu tensors, %.1f MiB\n", ig_checkpoint_format(r->ckpt),
-                       ig_checkpoint_meta_count(r->ckpt), ig_checkpoint_tensor_count(r->ckpt),
+    IG_TRY(ig_buf_addf(r->out, r->err, "format        %s, %zu keys, %zu tensors, %.1f MiB\n",
+                       ig_checkpoint_format(r->ckpt), ig_checkpoint_meta_count(r->ckpt),
+                       ig_checkpoint_tensor_count(r->ckpt),
                        (double)ig_checkpoint_file_bytes(r->ckpt) / 1048576.0));
-    IG_TRY(ig_buf_addf(r->out, r->err, "architecture  %.*s%s\n", IG_STR_ARG(arch),
-                       arch.n == 0             ? "none given"
-                       : ig_arch_known(arch) ? ""
-                                             : " (not known to this version: it can be looked at, not run)"));
+    const char *known = arch.n == 0 ? "none given"
+                        : ig_arch_known(arch)
+                            ? ""
+                            : " (not known to this version: it can be looked at, not run)";
+    IG_TRY(ig_buf_addf(r->out, r->err, "architecture  %.*s%s\n", IG_STR_ARG(arch), known));
     if (name.n)
         IG_TRY(ig_buf_addf(r->out, r->err, "name          %.*s\n", IG_STR_ARG(name)));
     IG_TRY(ig_buf_addf(r->out, r->err, "parameters    %.2f M\n", (double)elems / 1e6));
     for (int d = 0; d < IG_DTYPE_COUNT; d++) {
         if (sums[d].count)
-            IG_TRY(ig_buf_addf(r->out, r->err, "  %-8s    %llu tensors, %.1f MiB%s\n", ig_dtype_info((ig_dtype)d)->name,
-                               (unsigned long long)sums[d].count, (double)sums[d].bytes / 1048576.0,
-                               ig_dtype_info((ig_dtype)d)->decode || !ig_dtype_info((ig_dtype)d)->weight
+            IG_TRY(ig_buf_addf(r->out, r->err, "  %-8s    %llu tensors, %.1f MiB%s\n",
+                               ig_dtype_info((ig_dtype)d)->name, (unsigned long long)sums[d].count,
+                               (double)sums[d].bytes / 1048576.0,
+                               ig_dtype_info((ig_dtype)d)->decode ||
+                                       !ig_dtype_info((ig_dtype)d)->weight
                                    ? ""
                                    : " (no codec in this version)"));
     }
@@ -239,15 +247,16 @@ static ig_status report(reporter *r, unsigned what, const ingot_model_options *o
     return what & INGOT_REPORT_TENSORS ? tensors_text(r) : IG_OK;
 }
 
-ingot_status ingot_model_report(const char *path, const ingot_model_options *options, unsigned what, ingot_text *out,
-                                ingot_error *error) {
+ingot_status ingot_model_report(const char *path, const ingot_model_options *options, unsigned what,
+                                ingot_text *out, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     ig_checkpoint_options co = {.header_only = !(what & INGOT_REPORT_PLAN)};
     ig_checkpoint *ckpt = NULL;
     ig_buf buf;
     ig_buf_init(&buf, REPORT_BYTES_MAX);
     ig_status status = ig_checkpoint_open(&ckpt, path, &co, err);
-    reporter r = {.ckpt = ckpt, .out = &buf, .err = err, .as_json = (what & INGOT_REPORT_JSON) != 0};
+    const bool as_json = (what & INGOT_REPORT_JSON) != 0;
+    reporter r = {.ckpt = ckpt, .out = &buf, .err = err, .as_json = as_json};
     if (!status)
         status = report(&r, what, options);
     if (!status)

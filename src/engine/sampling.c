@@ -1,13 +1,17 @@
-/* sampling.c: public sampling options → a sampler chain: names become enums, breaker strings become token runs. */
+/* sampling.c: public sampling options → a sampler chain: names become enums, breaker
+ * strings become token runs. */
 #include <math.h>
 
 #include "engine/engine_int.h"
 
 /* Fields that mean the same on both sides. */
-#define COPY_FIELDS(X)                                                                                                       \
-    X(seed) X(temperature) X(dynatemp_range) X(dynatemp_exponent) X(top_k) X(top_p) X(min_p) X(typical_p) X(top_n_sigma)     \
-    X(xtc_probability) X(xtc_threshold) X(min_keep) X(dry_multiplier) X(dry_base) X(dry_allowed_length)                      \
-    X(dry_penalty_last_n) X(mirostat) X(mirostat_tau) X(mirostat_eta) X(adaptive_target) X(adaptive_decay)
+/* clang-format off */
+#define COPY_FIELDS(X)                                                                             \
+    X(seed) X(temperature) X(dynatemp_range) X(dynatemp_exponent) X(top_k) X(top_p) X(min_p)       \
+    X(typical_p) X(top_n_sigma) X(xtc_probability) X(xtc_threshold) X(min_keep) X(dry_multiplier)  \
+    X(dry_base) X(dry_allowed_length) X(dry_penalty_last_n) X(mirostat) X(mirostat_tau)            \
+    X(mirostat_eta) X(adaptive_target) X(adaptive_decay)
+/* clang-format on */
 
 static const char *const DRY_BREAKERS[] = {"\n", ":", "\"", "*"};
 #define DRY_RUNS_MAX 65536u   /* token runs of all breakers of a request */
@@ -32,8 +36,8 @@ typedef struct breaker_runs {
 } breaker_runs;
 
 /* A breaker breaks wherever a token's text contains it. */
-static ig_status collect_runs(const ingot_model *model, const char *const *breakers, uint32_t n_breakers,
-                              breaker_runs *out, ig_err *err) {
+static ig_status collect_runs(const ingot_model *model, const char *const *breakers,
+                              uint32_t n_breakers, breaker_runs *out, ig_err *err) {
     const ig_tokenizer *tok = model->tokenizer;
     uint32_t vocab = ig_tokenizer_size(tok);
     out->runs = ig_alloc(DRY_RUNS_MAX, sizeof *out->runs);
@@ -59,8 +63,8 @@ static ig_status collect_runs(const ingot_model *model, const char *const *break
     return status;
 }
 
-static ig_status collect_bias(const ingot_model *model, const ingot_sampling *in, ig_logit_bias **bias, uint32_t *n,
-                              ig_err *err) {
+static ig_status collect_bias(const ingot_model *model, const ingot_sampling *in,
+                              ig_logit_bias **bias, uint32_t *n, ig_err *err) {
     const ig_tokenizer *tok = model->tokenizer;
     uint32_t vocab = ig_tokenizer_size(tok), ends = 0;
     const ig_model_facts *facts = &model->plan->program->facts;
@@ -84,7 +88,8 @@ static ig_status collect_bias(const ingot_model *model, const ingot_sampling *in
     return IG_OK;
 }
 
-ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out, ig_err *err) {
+ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out,
+                            ig_err *err) {
     ig_sample_params p;
     ig_logit_bias *bias = NULL;
     breaker_runs runs = {0};
@@ -98,15 +103,17 @@ ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, 
     p.penalty_presence = in->presence_penalty;
     p.context_tokens = model->options.context;
     if (in->n_dry_breakers > DRY_BREAKERS_MAX)
-        return ig_fail(err, IG_ELIMIT, "%u dry breakers; at most %u", in->n_dry_breakers, DRY_BREAKERS_MAX);
+        return ig_fail(err, IG_ELIMIT, "%u dry breakers; at most %u", in->n_dry_breakers,
+                       DRY_BREAKERS_MAX);
     if (in->samplers)
         IG_TRY(ig_sample_chain_parse(ig_str_of(in->samplers), &p, err));
     ig_status status = collect_bias(model, in, &bias, &p.n_logit_bias, err);
     p.logit_bias = bias;
     if (!status && in->dry_multiplier > 0) {
         bool own = in->dry_breakers != NULL;
-        status = collect_runs(model, own ? in->dry_breakers : DRY_BREAKERS,
-                              own ? in->n_dry_breakers : (uint32_t)IG_COUNT(DRY_BREAKERS), &runs, err);
+        const char *const *breakers = own ? in->dry_breakers : DRY_BREAKERS;
+        uint32_t n = own ? in->n_dry_breakers : (uint32_t)IG_COUNT(DRY_BREAKERS);
+        status = collect_runs(model, breakers, n, &runs, err);
         p.dry_breakers = runs.runs;
         p.n_dry_breakers = runs.n;
     }

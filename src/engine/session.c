@@ -1,11 +1,13 @@
-/* session.c: one timeline of tokens: its pages, its steps. A session is used by one thread at a time; only cancel may come
- * from anywhere. */
+/* session.c: one timeline of tokens: its pages, its steps. A session is used by one thread at a
+ * time; only cancel may come from anywhere. */
 #include "engine/engine_int.h"
 
 ingot_status ingot_session_open(ingot_session **out, ingot_model *model, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     if (!model || !model->module)
-        return (ingot_status)ig_fail(err, IG_EARGUMENT, "a session needs a model opened with weights (not vocab_only)");
+        return (ingot_status)ig_fail(err, IG_EARGUMENT,
+                                     "a session needs a model opened with weights "
+                                     "(not vocab_only)");
     ingot_session *s = ig_alloc(1, sizeof *s);
     if (!s)
         return (ingot_status)ig_fail_memory(err, sizeof *s);
@@ -18,7 +20,9 @@ ingot_status ingot_session_open(ingot_session **out, ingot_model *model, ingot_e
         groups[g] = (ig_kv_group){.n_pages = options.n_pages[g], .window = plan->groups[g].window};
     s->history = ig_alloc(model->options.context, sizeof *s->history);
     s->outputs = ig_alloc(model->options.batch, sizeof *s->outputs);
-    ig_status status = s->history && s->outputs ? IG_OK : ig_fail_memory(err, model->options.context * sizeof(int32_t));
+    ig_status status = s->history && s->outputs
+                           ? IG_OK
+                           : ig_fail_memory(err, model->options.context * sizeof(int32_t));
     if (!status)
         status = ig_kv_create(&s->kv, IG_PAGE_TOKENS, groups, plan->n_groups, err);
     if (!status)
@@ -73,14 +77,17 @@ void ingot_session_cancel(ingot_session *session) {
     ig_cancel_raise(&session->cancel);
 }
 
-ig_status ig_engine_check_ids(const ingot_session *s, const int32_t *ids, size_t n_ids, ig_err *err) {
+ig_status ig_engine_check_ids(const ingot_session *s, const int32_t *ids, size_t n_ids,
+                              ig_err *err) {
     uint32_t vocab = s->model->plan->program->facts.n_vocab, context = s->model->options.context;
     if (n_ids > context || s->n_history + n_ids > context)
-        return ig_fail(err, IG_ELIMIT, "%u + %zu tokens do not fit the context of %u; a larger one is set with -c",
+        return ig_fail(err, IG_ELIMIT,
+                       "%u + %zu tokens do not fit the context of %u; a larger one is set with -c",
                        s->n_history, n_ids, context);
     for (size_t i = 0; i < n_ids; i++) {
         if (ids[i] < 0 || (uint32_t)ids[i] >= vocab)
-            return ig_fail(err, IG_EARGUMENT, "token %zu is %d; the vocabulary has ids 0 to %u", i, ids[i], vocab - 1);
+            return ig_fail(err, IG_EARGUMENT, "token %zu is %d; the vocabulary has ids 0 to %u", i,
+                           ids[i], vocab - 1);
     }
     return IG_OK;
 }
@@ -114,9 +121,15 @@ static ig_status fill_tables(ingot_session *s, ig_batch_seq *seq, ig_batch *batc
 }
 
 /* One step of n ids with the last n_out rows as outputs. */
-static ig_status step(ingot_session *s, const int32_t *ids, uint32_t n, uint32_t n_out, ig_err *err) {
+static ig_status step(ingot_session *s, const int32_t *ids, uint32_t n, uint32_t n_out,
+                      ig_err *err) {
     ig_batch_seq seq = {.n_rows = n, .n_past = s->n_history};
-    ig_batch batch = {.n_tokens = n, .ids = ids, .n_seqs = 1, .seqs = &seq, .n_outputs = n_out, .outputs = s->outputs};
+    ig_batch batch = {.n_tokens = n,
+                      .ids = ids,
+                      .n_seqs = 1,
+                      .seqs = &seq,
+                      .n_outputs = n_out,
+                      .outputs = s->outputs};
     for (uint32_t i = 0; i < n_out; i++)
         s->outputs[i] = n - n_out + i;
     IG_TRY(ig_kv_seq_reserve(s->seq, n, err));
@@ -136,14 +149,16 @@ static ig_status step(ingot_session *s, const int32_t *ids, uint32_t n, uint32_t
     return IG_OK;
 }
 
-ig_status ig_engine_eval(ingot_session *s, const int32_t *ids, size_t n_ids, float *logits, size_t n_logits, ig_err *err) {
+ig_status ig_engine_eval(ingot_session *s, const int32_t *ids, size_t n_ids, float *logits,
+                         size_t n_logits, ig_err *err) {
     const ingot_model_options *o = &s->model->options;
     const size_t cols = s->model->plan->program->values[s->model->plan->program->output].cols;
     size_t plain = n_ids - n_logits;
     for (size_t at = 0; at < n_ids;) {
         if (ig_cancel_take(&s->cancel))
             return ig_fail(err, IG_ECANCELLED, "cancelled");
-        /* Rows without outputs fill whole steps; rows with outputs come as many at once as the plan has room for. */
+        /* Rows without outputs fill whole steps; rows with outputs come as many at once as
+         * the plan has room for. */
         size_t n = IG_MIN(n_ids - at, (size_t)o->batch);
         size_t out = at + n > plain ? at + n - IG_MAX(at, plain) : 0;
         if (out > o->outputs) {
@@ -164,11 +179,12 @@ ig_status ig_engine_eval(ingot_session *s, const int32_t *ids, size_t n_ids, flo
     return IG_OK;
 }
 
-ingot_status ingot_session_eval(ingot_session *session, const int32_t *ids, size_t n_ids, float *logits, size_t n_logits,
-                                ingot_error *error) {
+ingot_status ingot_session_eval(ingot_session *session, const int32_t *ids, size_t n_ids,
+                                float *logits, size_t n_logits, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     if (n_logits > n_ids || (n_logits && !logits))
-        return (ingot_status)ig_fail(err, IG_EARGUMENT, "%zu rows of logits wanted of %zu tokens", n_logits, n_ids);
+        return (ingot_status)ig_fail(err, IG_EARGUMENT, "%zu rows of logits wanted of %zu tokens",
+                                     n_logits, n_ids);
     ig_status status = ig_engine_check_ids(session, ids, n_ids, err);
     if (status)
         return (ingot_status)status;
@@ -178,12 +194,14 @@ ingot_status ingot_session_eval(ingot_session *session, const int32_t *ids, size
     return (ingot_status)status;
 }
 
-ingot_status ingot_session_profile(const ingot_session *session, ingot_text *out, ingot_error *error) {
+ingot_status ingot_session_profile(const ingot_session *session, ingot_text *out,
+                                   ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     const ig_plan *plan = session->model->plan;
     const double *seconds = ig_step_op_seconds(session->model->module);
     if (!seconds)
-        return (ingot_status)ig_fail(err, IG_EUNSUPPORTED, "no profile; open the model with options.profile");
+        return (ingot_status)ig_fail(err, IG_EUNSUPPORTED,
+                                     "no profile; open the model with options.profile");
     ig_buf buf;
     ig_buf_init(&buf, IG_TEXT_BYTES_MAX);
     ig_status status = IG_OK;
@@ -191,7 +209,8 @@ ingot_status ingot_session_profile(const ingot_session *session, ingot_text *out
     for (uint32_t i = 0; i < plan->program->n_ops; i++)
         sum += seconds[i];
     for (uint32_t i = 0; i < plan->program->n_ops && !status; i++) {
-        status = ig_buf_addf(&buf, err, "%9.3f ms %5.1f%%  ", seconds[i] * 1e3, sum > 0 ? 100 * seconds[i] / sum : 0);
+        status = ig_buf_addf(&buf, err, "%9.3f ms %5.1f%%  ", seconds[i] * 1e3,
+                             sum > 0 ? 100 * seconds[i] / sum : 0);
         if (!status)
             status = ig_op_print(plan->program, &plan->program->ops[i], &buf, err);
         if (!status)

@@ -16,8 +16,8 @@ void ingot_text_free(ingot_text *text) {
     *text = (ingot_text){0};
 }
 
-ingot_status ingot_tokenize(const ingot_model *model, const char *text, size_t size, unsigned flags, int32_t **ids,
-                            size_t *n_ids, ingot_error *error) {
+ingot_status ingot_tokenize(const ingot_model *model, const char *text, size_t size, unsigned flags,
+                            int32_t **ids, size_t *n_ids, ingot_error *error) {
     ig_ids list = {0};
     unsigned f = (flags & INGOT_ADD_SPECIAL ? (unsigned)IG_ENCODE_ADD_SPECIAL : 0) |
                  (flags & INGOT_PARSE_SPECIAL ? (unsigned)IG_ENCODE_PARSE_SPECIAL : 0);
@@ -42,8 +42,8 @@ void ingot_ids_free(int32_t **ids) {
     *ids = NULL;
 }
 
-ingot_status ingot_detokenize(const ingot_model *model, const int32_t *ids, size_t n_ids, bool special, ingot_text *out,
-                              ingot_error *error) {
+ingot_status ingot_detokenize(const ingot_model *model, const int32_t *ids, size_t n_ids,
+                              bool special, ingot_text *out, ingot_error *error) {
     ig_err *err = ig_engine_err(error);
     ig_status usable = ig_engine_need_text(model, err);
     if (usable)
@@ -86,24 +86,26 @@ static ig_str special_of(const ingot_model *model, const char *given, ig_token_r
     return ig_tokenizer_token(model->tokenizer, ig_tokenizer_role(model->tokenizer, role));
 }
 
-static ig_status parse_json(const char *text, size_t size, const char *what, ig_json_type type, ig_json_doc **doc,
-                            ig_err *err) {
+static ig_status parse_json(const char *text, size_t size, const char *what, ig_json_type type,
+                            ig_json_doc **doc, ig_err *err) {
     ig_status status = ig_json_open(doc, (ig_str){text, size}, err);
     if (status) {
         ig_err_prefix(err, "%s", what);
         return status;
     }
     if (!ig_json_is(ig_json_root(*doc), type))
-        return ig_fail(err, IG_EARGUMENT, "%s must be a JSON %s", what, type == IG_JSON_ARRAY ? "array" : "object");
+        return ig_fail(err, IG_EARGUMENT, "%s must be a JSON %s", what,
+                       type == IG_JSON_ARRAY ? "array" : "object");
     return IG_OK;
 }
 
-static ig_status render(const ingot_model *model, const char *json, size_t size, const ingot_chat_options *o,
-                        chat_parts *parts, ig_buf *buf, ig_err *err) {
+static ig_status render(const ingot_model *model, const char *json, size_t size,
+                        const ingot_chat_options *o, chat_parts *parts, ig_buf *buf, ig_err *err) {
     const ig_template *tmpl = model ? model->chat : NULL;
     bool raised = false;
     if (o->template_source) {
-        IG_TRY(ig_template_create(&parts->own, (ig_str){o->template_source, o->template_size}, err));
+        ig_str source = {o->template_source, o->template_size};
+        IG_TRY(ig_template_create(&parts->own, source, err));
         tmpl = parts->own;
     }
     if (!tmpl && model && model->chat_error.code) {
@@ -112,13 +114,16 @@ static ig_status render(const ingot_model *model, const char *json, size_t size,
         return err->code;
     }
     if (!tmpl)
-        return ig_fail(err, IG_EUNSUPPORTED, "the model has no chat template; give one with --template-file, or use it for "
-                                             "completion");
+        return ig_fail(err, IG_EUNSUPPORTED,
+                       "the model has no chat template; "
+                       "give one with --template-file, or use it for completion");
     IG_TRY(parse_json(json, size, "messages", IG_JSON_ARRAY, &parts->messages, err));
     if (o->tools_json)
-        IG_TRY(parse_json(o->tools_json, strlen(o->tools_json), "tools", IG_JSON_ARRAY, &parts->tools, err));
+        IG_TRY(parse_json(o->tools_json, strlen(o->tools_json), "tools", IG_JSON_ARRAY,
+                          &parts->tools, err));
     if (o->extra_json)
-        IG_TRY(parse_json(o->extra_json, strlen(o->extra_json), "template variables", IG_JSON_OBJECT, &parts->extra, err));
+        IG_TRY(parse_json(o->extra_json, strlen(o->extra_json), "template variables",
+                          IG_JSON_OBJECT, &parts->extra, err));
     ig_template_input input = {.messages = ig_json_root(parts->messages),
                                .tools = parts->tools ? ig_json_root(parts->tools) : NULL,
                                .extra = parts->extra ? ig_json_root(parts->extra) : NULL,
@@ -130,13 +135,15 @@ static ig_status render(const ingot_model *model, const char *json, size_t size,
 }
 
 ingot_status ingot_chat_render(const ingot_model *model, const char *messages_json, size_t size,
-                               const ingot_chat_options *options, ingot_text *out, ingot_error *error) {
+                               const ingot_chat_options *options, ingot_text *out,
+                               ingot_error *error) {
     static const ingot_chat_options none = {0};
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     chat_parts parts = {0};
     ig_buf buf;
     ig_buf_init(&buf, IG_TEMPLATE_OUTPUT_MAX);
-    ig_status status = render(model, messages_json, size, options ? options : &none, &parts, &buf, err);
+    ig_status status =
+        render(model, messages_json, size, options ? options : &none, &parts, &buf, err);
     if (!status)
         status = ig_engine_give(&buf, out, err);
     ig_buf_fini(&buf);

@@ -8,15 +8,24 @@ typedef struct role_key {
 
 /* A role may have an older second key; the first that is present wins. */
 static const role_key ROLE_KEYS[] = {
-    {IG_ROLE_BOS, "tokenizer.ggml.bos_token_id"},      {IG_ROLE_EOS, "tokenizer.ggml.eos_token_id"},
-    {IG_ROLE_EOT, "tokenizer.ggml.eot_token_id"},      {IG_ROLE_EOM, "tokenizer.ggml.eom_token_id"},
-    {IG_ROLE_UNK, "tokenizer.ggml.unknown_token_id"},  {IG_ROLE_SEP, "tokenizer.ggml.seperator_token_id"},
-    {IG_ROLE_PAD, "tokenizer.ggml.padding_token_id"},  {IG_ROLE_CLS, "tokenizer.ggml.cls_token_id"},
-    {IG_ROLE_MASK, "tokenizer.ggml.mask_token_id"},    {IG_ROLE_FIM_PRE, "tokenizer.ggml.fim_pre_token_id"},
-    {IG_ROLE_FIM_SUF, "tokenizer.ggml.fim_suf_token_id"}, {IG_ROLE_FIM_MID, "tokenizer.ggml.fim_mid_token_id"},
-    {IG_ROLE_FIM_PAD, "tokenizer.ggml.fim_pad_token_id"}, {IG_ROLE_FIM_REP, "tokenizer.ggml.fim_rep_token_id"},
-    {IG_ROLE_FIM_SEP, "tokenizer.ggml.fim_sep_token_id"}, {IG_ROLE_FIM_PRE, "tokenizer.ggml.prefix_token_id"},
-    {IG_ROLE_FIM_SUF, "tokenizer.ggml.suffix_token_id"},  {IG_ROLE_FIM_MID, "tokenizer.ggml.middle_token_id"},
+    {IG_ROLE_BOS, "tokenizer.ggml.bos_token_id"},
+    {IG_ROLE_EOS, "tokenizer.ggml.eos_token_id"},
+    {IG_ROLE_EOT, "tokenizer.ggml.eot_token_id"},
+    {IG_ROLE_EOM, "tokenizer.ggml.eom_token_id"},
+    {IG_ROLE_UNK, "tokenizer.ggml.unknown_token_id"},
+    {IG_ROLE_SEP, "tokenizer.ggml.seperator_token_id"},
+    {IG_ROLE_PAD, "tokenizer.ggml.padding_token_id"},
+    {IG_ROLE_CLS, "tokenizer.ggml.cls_token_id"},
+    {IG_ROLE_MASK, "tokenizer.ggml.mask_token_id"},
+    {IG_ROLE_FIM_PRE, "tokenizer.ggml.fim_pre_token_id"},
+    {IG_ROLE_FIM_SUF, "tokenizer.ggml.fim_suf_token_id"},
+    {IG_ROLE_FIM_MID, "tokenizer.ggml.fim_mid_token_id"},
+    {IG_ROLE_FIM_PAD, "tokenizer.ggml.fim_pad_token_id"},
+    {IG_ROLE_FIM_REP, "tokenizer.ggml.fim_rep_token_id"},
+    {IG_ROLE_FIM_SEP, "tokenizer.ggml.fim_sep_token_id"},
+    {IG_ROLE_FIM_PRE, "tokenizer.ggml.prefix_token_id"},
+    {IG_ROLE_FIM_SUF, "tokenizer.ggml.suffix_token_id"},
+    {IG_ROLE_FIM_MID, "tokenizer.ggml.middle_token_id"},
 };
 
 typedef struct flag_key {
@@ -70,15 +79,17 @@ static ig_status read_roles(const ig_checkpoint *ckpt, ig_vocab *v, ig_err *err)
 }
 
 /* The array of a key with at least n entries; *out is NULL when the key is absent. */
-static ig_status array_of(const ig_checkpoint *ckpt, const char *key, uint64_t n, const ig_meta **out, ig_err *err) {
+static ig_status array_of(const ig_checkpoint *ckpt, const char *key, uint64_t n,
+                          const ig_meta **out, ig_err *err) {
     *out = meta_of(ckpt, key);
     if (*out && ((*out)->type != IG_META_ARRAY || (*out)->count < n))
-        return ig_fail(err, IG_EFORMAT, "%s must be an array with an entry for each of %llu tokens", key,
-                       (unsigned long long)n);
+        return ig_fail(err, IG_EFORMAT, "%s must be an array with an entry for each of %llu tokens",
+                       key, (unsigned long long)n);
     return IG_OK;
 }
 
-static ig_status read_scores(const ig_checkpoint *ckpt, ig_vocab *v, float **scores, int32_t **types, ig_err *err) {
+static ig_status read_scores(const ig_checkpoint *ckpt, ig_vocab *v, float **scores,
+                             int32_t **types, ig_err *err) {
     const ig_meta *m;
     IG_TRY(array_of(ckpt, "tokenizer.ggml.scores", v->n_tokens, &m, err));
     if (m && !(*scores = ig_alloc(v->n_tokens, sizeof **scores)))
@@ -96,21 +107,24 @@ static ig_status read_scores(const ig_checkpoint *ckpt, ig_vocab *v, float **sco
     for (uint32_t i = 0; m && i < v->n_tokens; i++) {
         int64_t t;
         if (!ig_meta_i64(m, i, &t))
-            return ig_fail(err, IG_EFORMAT, "tokenizer.ggml.token_type: entry %u is not an integer", i);
+            return ig_fail(err, IG_EFORMAT, "tokenizer.ggml.token_type: entry %u is not an integer",
+                           i);
         (*types)[i] = t < INT32_MIN || t > INT32_MAX ? IG_TOKEN_UNDEFINED : (int32_t)t;
     }
     v->types = *types;
     return IG_OK;
 }
 
-static ig_status read_arrays(const ig_checkpoint *ckpt, ig_vocab *v, float **scores, int32_t **types, ig_err *err) {
+static ig_status read_arrays(const ig_checkpoint *ckpt, ig_vocab *v, float **scores,
+                             int32_t **types, ig_err *err) {
     const ig_meta *m;
     IG_TRY(text_key(ckpt, "tokenizer.ggml.model", &v->model, err));
     IG_TRY(text_key(ckpt, "tokenizer.ggml.pre", &v->pre, err));
     IG_TRY(text_key(ckpt, "general.name", &v->arch_name, err));
     if (v->model.n == 0)
-        return ig_fail(err, IG_EFORMAT, "tokenizer.ggml.model is missing: the file has no vocabulary; convert the model "
-                                        "together with its tokenizer");
+        return ig_fail(err, IG_EFORMAT,
+                       "tokenizer.ggml.model is missing: the file has no vocabulary; "
+                       "convert the model together with its tokenizer");
     IG_TRY(array_of(ckpt, "tokenizer.ggml.tokens", 1, &m, err));
     if (!m || m->elem != IG_META_STRING)
         return ig_fail(err, IG_EFORMAT, "tokenizer.ggml.tokens must be an array of strings");
@@ -121,7 +135,9 @@ static ig_status read_arrays(const ig_checkpoint *ckpt, ig_vocab *v, float **sco
     v->tokens = m->strings;
     IG_TRY(array_of(ckpt, "tokenizer.ggml.merges", 0, &m, err));
     if (m && (m->elem != IG_META_STRING || m->count > IG_VOCAB_MAX))
-        return ig_fail(err, IG_EFORMAT, "tokenizer.ggml.merges must be an array of at most %u strings", IG_VOCAB_MAX);
+        return ig_fail(err, IG_EFORMAT,
+                       "tokenizer.ggml.merges must be an array of at most %u strings",
+                       IG_VOCAB_MAX);
     v->n_merges = m ? (uint32_t)m->count : 0;
     v->merges = m ? m->strings : NULL;
     IG_TRY(read_roles(ckpt, v, err));
@@ -138,7 +154,8 @@ ig_status ig_engine_need_text(const ingot_model *model, ig_err *err) {
     return model->tokenizer_error.code;
 }
 
-ig_status ig_engine_tokenizer(const ig_checkpoint *ckpt, const ig_logger *logger, ig_tokenizer **out, ig_err *err) {
+ig_status ig_engine_tokenizer(const ig_checkpoint *ckpt, const ig_logger *logger,
+                              ig_tokenizer **out, ig_err *err) {
     ig_vocab v = {0};
     float *scores = NULL;
     int32_t *types = NULL;

@@ -1,9 +1,10 @@
-/* kv.c: page pool with free lists and reference counts, and the page tables of sequences. One owner thread. */
+/* kv.c: page pool with free lists and reference counts, and the page tables of
+ * sequences. One owner thread. */
 #include "kv/kv.h"
 
 typedef struct kv_pool {
     uint32_t n_pages, n_free, window;
-    uint32_t *free_list; /* [n_free] page numbers, last in first out: a page just given back is warm in the cache */
+    uint32_t *free_list; /* [n_free] page numbers, last in first out: the last freed is warm */
     uint32_t *refs;      /* [n_pages] */
 } kv_pool;
 
@@ -24,9 +25,11 @@ struct ig_kv_seq {
     kv_table tables[IG_KV_GROUPS_MAX];
 };
 
-ig_status ig_kv_create(ig_kv **out, uint32_t page_tokens, const ig_kv_group *groups, uint32_t n_groups, ig_err *err) {
+ig_status ig_kv_create(ig_kv **out, uint32_t page_tokens, const ig_kv_group *groups,
+                       uint32_t n_groups, ig_err *err) {
     if (page_tokens == 0 || n_groups > IG_KV_GROUPS_MAX)
-        return ig_fail(err, IG_EARGUMENT, "page pool of %u groups with %u tokens a page", n_groups, page_tokens);
+        return ig_fail(err, IG_EARGUMENT, "page pool of %u groups with %u tokens a page", n_groups,
+                       page_tokens);
     ig_kv *kv = ig_alloc(1, sizeof *kv);
     if (!kv)
         return ig_fail_memory(err, sizeof *kv);
@@ -34,7 +37,8 @@ ig_status ig_kv_create(ig_kv **out, uint32_t page_tokens, const ig_kv_group *gro
     kv->n_groups = n_groups;
     for (uint32_t g = 0; g < n_groups; g++) {
         kv_pool *pool = &kv->groups[g];
-        *pool = (kv_pool){.n_pages = groups[g].n_pages, .n_free = groups[g].n_pages, .window = groups[g].window};
+        *pool = (kv_pool){
+            .n_pages = groups[g].n_pages, .n_free = groups[g].n_pages, .window = groups[g].window};
         pool->free_list = ig_alloc(pool->n_pages, sizeof *pool->free_list);
         pool->refs = ig_alloc(pool->n_pages, sizeof *pool->refs);
         if (!pool->free_list || !pool->refs) {
@@ -63,10 +67,12 @@ uint32_t ig_kv_free_pages(const ig_kv *kv, uint32_t group) {
     return group < kv->n_groups ? kv->groups[group].n_free : 0;
 }
 
-uint32_t ig_kv_pages_needed(uint32_t page_tokens, uint32_t window, uint32_t n_tokens, uint32_t step_tokens) {
+uint32_t ig_kv_pages_needed(uint32_t page_tokens, uint32_t window, uint32_t n_tokens,
+                            uint32_t step_tokens) {
     uint64_t span = n_tokens;
+    /* The oldest page may be needed for one token only. */
     if (window && (uint64_t)window + step_tokens < span)
-        span = (uint64_t)window + step_tokens + page_tokens; /* the oldest page may be needed for one token only */
+        span = (uint64_t)window + step_tokens + page_tokens;
     return (uint32_t)((span + page_tokens - 1) / page_tokens);
 }
 
@@ -129,8 +135,10 @@ ig_status ig_kv_seq_reserve(ig_kv_seq *seq, uint32_t n_more, ig_err *err) {
         IG_TRY(grow_table(t, want, err));
         uint32_t more = want > t->n ? want - t->n : 0;
         if (more > kv->groups[g].n_free)
-            return ig_fail(err, IG_EBUSY, "no free pages: group %u needs %u more and has %u; a larger context (-c) or fewer "
-                           "sequences would help", g, more, kv->groups[g].n_free);
+            return ig_fail(err, IG_EBUSY,
+                           "no free pages: group %u needs %u more and has %u; "
+                           "a larger context (-c) or fewer sequences would help",
+                           g, more, kv->groups[g].n_free);
     }
     for (uint32_t g = 0; g < kv->n_groups; g++) {
         kv_table *t = &seq->tables[g];
@@ -148,7 +156,8 @@ void ig_kv_seq_commit(ig_kv_seq *seq, uint32_t n) {
         kv_table *t = &seq->tables[g];
         if (window == 0 || seq->n_tokens + 1 <= window)
             continue;
-        /* The next query sits at n_tokens and sees positions > n_tokens - window. A chunked mask sees no more than that. */
+        /* The next query sits at n_tokens and sees positions > n_tokens - window. A chunked mask
+         * sees no more than that. */
         uint32_t first = (seq->n_tokens + 1 - window) / kv->page_tokens;
         for (; t->n_gone < first && t->n_gone < t->n; t->n_gone++) {
             give_page(&kv->groups[g], t->pages[t->n_gone]);

@@ -30,11 +30,12 @@ static ig_status check_target(const char *path, mode_t *mode, ig_err *err) {
     *mode = 0;
     if (strlen(path) >= PATH_MAX)
         return ig_fail_errno(err, ENAMETOOLONG, "create", path);
-    /* /dev/stdout is a link to a regular file when output is redirected: replacing the link would break it for everybody.
-     * Plain files below /dev (shared memory) may be replaced. */
+    /* /dev/stdout is a link to a regular file when output is redirected: replacing the link would
+     * break it for everybody. Plain files below /dev (shared memory) may be replaced. */
     const bool special = strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
     if (special && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
-        return ig_fail(err, IG_EARGUMENT, "%s is a pipe or device; name a file that may be replaced", path);
+        return ig_fail(err, IG_EARGUMENT,
+                       "%s is a pipe or device; name a file that may be replaced", path);
     if (stat(path, &st) != 0)
         return IG_OK;
     if (!S_ISREG(st.st_mode))

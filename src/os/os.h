@@ -1,5 +1,5 @@
-/* os.h: face of the os room, floor 1: files, memory maps, threads, clocks, CPU topology. The only room that
- * defines _GNU_SOURCE and creates threads. */
+/* os.h: face of the os room, floor 1: files, memory maps, threads, clocks, CPU topology. The only
+ * room that defines _GNU_SOURCE and creates threads. */
 #ifndef IG_OS_OS_H
 #define IG_OS_OS_H
 
@@ -11,9 +11,9 @@ typedef struct ig_map {
     size_t bytes;
 } ig_map;
 
-/* Maps a regular file. Errors name the path and a remedy: IG_EIO (missing, no permission), IG_EARGUMENT (a directory
- * or a device), IG_ELIMIT. A file that shrinks while mapped raises SIGBUS as everywhere; callers that write models
- * replace files by rename. */
+/* Maps a regular file. Errors name the path and a remedy: IG_EIO (missing, no permission),
+ * IG_EARGUMENT (a directory or a device), IG_ELIMIT. A file that shrinks while mapped raises SIGBUS
+ * as everywhere; callers that write models replace files by rename. */
 IG_MUST_USE ig_status ig_map_open(ig_map *map, const char *path, ig_err *err);
 void ig_map_close(ig_map *map);
 /* Asks the kernel to read the range ahead; never fails. */
@@ -24,9 +24,10 @@ void ig_map_drop(const ig_map *map, size_t offset, size_t bytes);
 /* Reads a whole file ("-" = standard input) of at most max_bytes into buf (appended). */
 IG_MUST_USE ig_status ig_file_read(const char *path, ig_buf *buf, ig_err *err);
 
-/* Writing that leaves either the whole new file or the old one: bytes go to "PATH.tmp-PID", commit syncs and
- * renames, abort (or a failed commit) removes it. A symbolic link at PATH is replaced, a folder, pipe or device
- * refused (IG_EARGUMENT). Failures, a full disk among them, are IG_EIO with a remedy. One thread. */
+/* Writing that leaves either the whole new file or the old one: bytes go to "PATH.tmp-PID", commit
+ * syncs and renames, abort (or a failed commit) removes it. A symbolic link at PATH is replaced, a
+ * folder, pipe or device refused (IG_EARGUMENT). Failures, a full disk among them, are IG_EIO with
+ * a remedy. One thread. */
 typedef struct ig_file_writer ig_file_writer;
 IG_MUST_USE ig_status ig_file_writer_open(ig_file_writer **out, const char *path, ig_err *err);
 IG_MUST_USE ig_status ig_file_writer_add(ig_file_writer *w, const void *p, size_t n, ig_err *err);
@@ -38,8 +39,8 @@ uint64_t ig_clock_ns(void);
 /* CPU time of the calling thread, nanoseconds. */
 uint64_t ig_thread_cpu_ns(void);
 
-/* Logical CPUs this process may use, and physical cores among them: the affinity mask as it was at the first call,
- * bounded by a container's CPU quota. At least 1. */
+/* Logical CPUs this process may use, and physical cores among them: the affinity mask as it was at
+ * the first call, bounded by a container's CPU quota. At least 1. */
 uint32_t ig_cpu_count(void);
 uint32_t ig_core_count(void);
 /* Peak resident set of this process in bytes. */
@@ -47,20 +48,23 @@ size_t ig_peak_rss_bytes(void);
 /* Physical memory (or a container's limit) and what is available now, bytes; 0 when unknown. */
 size_t ig_memory_total_bytes(void);
 size_t ig_memory_available_bytes(void);
-/* Anonymous zeroed memory, page aligned, huge pages advised when bytes >= 2 MiB. Free with ig_pages_free. */
+/* Anonymous zeroed memory, page aligned, huge pages advised when bytes >= 2 MiB.
+ * Free with ig_pages_free. */
 void *ig_pages_alloc(size_t bytes) IG_MUST_USE;
 void ig_pages_free(void *p, size_t bytes);
-/* Drops the whole pages inside [p, p + bytes) of a read-only file map from our resident set; they come back from the file
- * when read again. Never call it on other memory. */
+/* Drops the whole pages inside [p, p + bytes) of a read-only file map from our resident set; they
+ * come back from the file when read again. Never call it on other memory. */
 void ig_pages_drop(const void *p, size_t bytes);
 
 typedef struct ig_thread ig_thread;
-/* Starts a thread named `name` (at most 15 bytes are kept). Ownership of *out is the caller's until join. */
-IG_MUST_USE ig_status ig_thread_start(ig_thread **out, const char *name, void (*body)(void *user), void *user, ig_err *err);
+/* Starts a thread named `name` (at most 15 bytes are kept). Ownership of *out is
+ * the caller's until join. */
+IG_MUST_USE ig_status ig_thread_start(ig_thread **out, const char *name, void (*body)(void *user),
+                                      void *user, ig_err *err);
 /* Waits for the end of the thread, frees, nulls. */
 void ig_thread_join(ig_thread **thread);
-/* Restricts the calling thread to the nth CPU of the process's mask, counted so that every core comes once before second
- * hardware threads; false when that is not possible. */
+/* Restricts the calling thread to the nth CPU of the process's mask, counted so that every core
+ * comes once before second hardware threads; false when that is not possible. */
 bool ig_thread_pin(uint32_t nth);
 /* A lock. Never inside a step; it makes whole calls take turns. */
 typedef struct ig_mutex ig_mutex;
@@ -72,8 +76,8 @@ void ig_mutex_unlock(ig_mutex *mutex);
 /* Gives the CPU away; for waiting loops. */
 void ig_thread_yield(void);
 
-/* Futex on a 32-bit word shared by threads of this process: sleeps while *word == value, at most timeout_ns (0 = for
- * ever); may wake spuriously. */
+/* Futex on a 32-bit word shared by threads of this process: sleeps while *word == value, at most
+ * timeout_ns (0 = for ever); may wake spuriously. */
 void ig_futex_wait(const uint32_t *word, uint32_t value, uint64_t timeout_ns);
 void ig_futex_wake(const uint32_t *word, int n);
 

@@ -3,21 +3,27 @@
 
 static const char *const ROW_NAMES[IG_ROWS_COUNT] = {
     [IG_ROWS_TOKENS] = "T", [IG_ROWS_OUTPUTS] = "O", [IG_ROWS_SEQS] = "S"};
-static const char *const NORM_NAMES[] = {
-    [IG_NORM_RMS] = "rms", [IG_NORM_LAYER] = "layer", [IG_NORM_L2_ADD] = "l2", [IG_NORM_L2_MAX] = "l2max"};
+static const char *const NORM_NAMES[] = {[IG_NORM_RMS] = "rms",
+                                         [IG_NORM_LAYER] = "layer",
+                                         [IG_NORM_L2_ADD] = "l2",
+                                         [IG_NORM_L2_MAX] = "l2max"};
 static const char *const MAP_NAMES[] = {
-    [IG_MAP_SCALE] = "scale", [IG_MAP_MUL] = "mul", [IG_MAP_POS_TEMP] = "pos_temp", [IG_MAP_CLAMP] = "clamp",
-    [IG_MAP_SOFTCAP] = "softcap", [IG_MAP_TANH] = "tanh", [IG_MAP_SIGMOID] = "sigmoid", [IG_MAP_SILU] = "silu",
-    [IG_MAP_GELU] = "gelu", [IG_MAP_GELU_ERF] = "gelu_erf", [IG_MAP_RELU] = "relu", [IG_MAP_RELU2] = "relu2",
+    [IG_MAP_SCALE] = "scale",       [IG_MAP_MUL] = "mul",         [IG_MAP_POS_TEMP] = "pos_temp",
+    [IG_MAP_CLAMP] = "clamp",       [IG_MAP_SOFTCAP] = "softcap", [IG_MAP_TANH] = "tanh",
+    [IG_MAP_SIGMOID] = "sigmoid",   [IG_MAP_SILU] = "silu",       [IG_MAP_GELU] = "gelu",
+    [IG_MAP_GELU_ERF] = "gelu_erf", [IG_MAP_RELU] = "relu",       [IG_MAP_RELU2] = "relu2",
     [IG_MAP_SOFTPLUS] = "softplus"};
 _Static_assert(IG_COUNT(MAP_NAMES) == IG_MAP_FN_COUNT, "a name per map");
 static const char *const ACT_NAMES[] = {
-    [IG_ACT_NONE] = "none", [IG_ACT_SILU] = "silu", [IG_ACT_GELU] = "gelu", [IG_ACT_GELU_ERF] = "gelu_erf",
-    [IG_ACT_RELU] = "relu", [IG_ACT_RELU2] = "relu2", [IG_ACT_SIGMOID] = "sigmoid", [IG_ACT_TANH] = "tanh",
-    [IG_ACT_SOFTPLUS] = "softplus", [IG_ACT_SOFTPLUS2] = "softplus2", [IG_ACT_XIELU] = "xielu", [IG_ACT_OAI] = "oai"};
+    [IG_ACT_NONE] = "none",           [IG_ACT_SILU] = "silu",   [IG_ACT_GELU] = "gelu",
+    [IG_ACT_GELU_ERF] = "gelu_erf",   [IG_ACT_RELU] = "relu",   [IG_ACT_RELU2] = "relu2",
+    [IG_ACT_SIGMOID] = "sigmoid",     [IG_ACT_TANH] = "tanh",   [IG_ACT_SOFTPLUS] = "softplus",
+    [IG_ACT_SOFTPLUS2] = "softplus2", [IG_ACT_XIELU] = "xielu", [IG_ACT_OAI] = "oai"};
 _Static_assert(IG_COUNT(ACT_NAMES) == IG_ACT_COUNT, "a name per activation");
-static const char *const MASK_NAMES[] = {
-    [IG_MASK_CAUSAL] = "causal", [IG_MASK_CHUNK] = "chunk", [IG_MASK_FULL] = "full", [IG_MASK_SYMMETRIC] = "symmetric"};
+static const char *const MASK_NAMES[] = {[IG_MASK_CAUSAL] = "causal",
+                                         [IG_MASK_CHUNK] = "chunk",
+                                         [IG_MASK_FULL] = "full",
+                                         [IG_MASK_SYMMETRIC] = "symmetric"};
 
 static ig_status put_ref(const ig_program *p, ig_ref r, ig_buf *out, ig_err *err) {
     if (r.value == 0 || r.value >= p->n_values)
@@ -41,7 +47,8 @@ static ig_status put_weight(const ig_program *p, ig_weight_id id, ig_buf *out, i
     return ig_buf_addf(out, err, "%u]", w->cols);
 }
 
-/* What is worth saying about an op beside its values; one function per kind that has something to say. */
+/* What is worth saying about an op beside its values; one function per kind that
+ * has something to say. */
 typedef ig_status (*attr_printer)(const ig_program *p, const ig_op *op, ig_buf *out, ig_err *err);
 
 static ig_status put_norm(const ig_program *p, const ig_op *op, ig_buf *out, ig_err *err) {
@@ -51,8 +58,9 @@ static ig_status put_norm(const ig_program *p, const ig_op *op, ig_buf *out, ig_
 
 static ig_status put_rope(const ig_program *p, const ig_op *op, ig_buf *out, ig_err *err) {
     (void)p;
-    return ig_buf_addf(out, err, " %s n=%u m=%g", op->u.rope.pairs == IG_ROPE_NORM ? "norm" : "neox",
-                       op->u.rope.n_rot, (double)op->u.rope.m);
+    return ig_buf_addf(out, err, " %s n=%u m=%g",
+                       op->u.rope.pairs == IG_ROPE_NORM ? "norm" : "neox", op->u.rope.n_rot,
+                       (double)op->u.rope.m);
 }
 
 static ig_status put_map(const ig_program *p, const ig_op *op, ig_buf *out, ig_err *err) {
@@ -73,8 +81,8 @@ static ig_status put_glu(const ig_program *p, const ig_op *op, ig_buf *out, ig_e
 static ig_status put_attend(const ig_program *p, const ig_op *op, ig_buf *out, ig_err *err) {
     (void)p;
     const ig_attend_attr *a = &op->u.attend;
-    IG_TRY(ig_buf_addf(out, err, " %s heads=%u/%u scale=%g", MASK_NAMES[a->mask], a->n_heads, a->n_kv_heads,
-                       (double)a->scale));
+    IG_TRY(ig_buf_addf(out, err, " %s heads=%u/%u scale=%g", MASK_NAMES[a->mask], a->n_heads,
+                       a->n_kv_heads, (double)a->scale));
     if (a->window)
         IG_TRY(ig_buf_addf(out, err, " window=%u", a->window));
     if (a->cap > 0)
@@ -99,9 +107,9 @@ static ig_status put_route(const ig_program *p, const ig_op *op, ig_buf *out, ig
 }
 
 static const attr_printer ATTR_PRINTERS[IG_OP_COUNT] = {
-    [IG_OP_NORM] = put_norm,     [IG_OP_ROPE] = put_rope,     [IG_OP_MAP] = put_map,
-    [IG_OP_ADD] = put_add,       [IG_OP_GLU] = put_glu,       [IG_OP_ATTEND] = put_attend,
-    [IG_OP_LINEAR] = put_linear, [IG_OP_ROUTE] = put_route,   [IG_OP_EXPERT_LINEAR] = put_linear,
+    [IG_OP_NORM] = put_norm,     [IG_OP_ROPE] = put_rope,   [IG_OP_MAP] = put_map,
+    [IG_OP_ADD] = put_add,       [IG_OP_GLU] = put_glu,     [IG_OP_ATTEND] = put_attend,
+    [IG_OP_LINEAR] = put_linear, [IG_OP_ROUTE] = put_route, [IG_OP_EXPERT_LINEAR] = put_linear,
 };
 
 ig_status ig_op_print(const ig_program *p, const ig_op *op, ig_buf *out, ig_err *err) {
@@ -127,18 +135,21 @@ static ig_status json_text(const char *s, size_t n, ig_buf *out, ig_err *err) {
     IG_TRY(ig_buf_add(out, "\"", 1, err));
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)s[i];
+        /* Names come from files: every byte alone, always valid. */
         if (c == '"' || c == '\\' || c < 0x20 || c >= 0x7f)
-            IG_TRY(ig_buf_addf(out, err, "\\u%04x", c)); /* names come from files: every byte alone, always valid */
+            IG_TRY(ig_buf_addf(out, err, "\\u%04x", c));
         else
             IG_TRY(ig_buf_add(out, s + i, 1, err));
     }
     return ig_buf_add(out, "\"", 1, err);
 }
 
-static ig_status json_op(const ig_program *p, const ig_op *op, ig_buf *line, ig_buf *out, ig_err *err) {
+static ig_status json_op(const ig_program *p, const ig_op *op, ig_buf *line, ig_buf *out,
+                         ig_err *err) {
     ig_buf_clear(line);
     IG_TRY(ig_op_print(p, op, line, err));
-    IG_TRY(ig_buf_addf(out, err, "{\"op\":\"%s\",\"layer\":%d,\"text\":", ig_op_info(op->kind)->name, op->layer));
+    const char *name = ig_op_info(op->kind)->name;
+    IG_TRY(ig_buf_addf(out, err, "{\"op\":\"%s\",\"layer\":%d,\"text\":", name, op->layer));
     IG_TRY(json_text(line->p, line->n, out, err));
     if (op->kernel)
         IG_TRY(ig_buf_addf(out, err, ",\"kernel\":\"%s\"", op->kernel->name));
@@ -154,7 +165,8 @@ static ig_status json_op(const ig_program *p, const ig_op *op, ig_buf *line, ig_
     return ig_buf_addf(out, err, "}");
 }
 
-static ig_status text_op(const ig_program *p, const ig_op *op, uint32_t index, ig_buf *out, ig_err *err) {
+static ig_status text_op(const ig_program *p, const ig_op *op, uint32_t index, ig_buf *out,
+                         ig_err *err) {
     for (uint32_t i = 0; i < op->n_pre; i++) {
         IG_TRY(ig_buf_addf(out, err, "        before: "));
         IG_TRY(ig_op_print(p, op->pre[i], out, err));
@@ -173,13 +185,17 @@ static ig_status text_op(const ig_program *p, const ig_op *op, uint32_t index, i
 
 static ig_status explain_json(const ig_plan *plan, ig_buf *line, ig_buf *out, ig_err *err) {
     const ig_program *p = plan->program;
-    IG_TRY(ig_buf_addf(out, err, "{\"backend\":\"%s\",\"arena_bytes\":%llu,\"weight_bytes\":%llu,", plan->caps->name,
-                       (unsigned long long)plan->arena_bytes, (unsigned long long)plan->weight_bytes));
-    IG_TRY(ig_buf_addf(out, err, "\"weight_step_bytes\":%llu,\"ops_per_token\":%llu,\"page_groups\":[",
-                       (unsigned long long)plan->weight_step_bytes, (unsigned long long)plan->ops_per_token));
+    IG_TRY(ig_buf_addf(out, err, "{\"backend\":\"%s\",\"arena_bytes\":%llu,\"weight_bytes\":%llu,",
+                       plan->caps->name, (unsigned long long)plan->arena_bytes,
+                       (unsigned long long)plan->weight_bytes));
+    IG_TRY(ig_buf_addf(out, err,
+                       "\"weight_step_bytes\":%llu,\"ops_per_token\":%llu,"
+                       "\"page_groups\":[",
+                       (unsigned long long)plan->weight_step_bytes,
+                       (unsigned long long)plan->ops_per_token));
     for (uint32_t g = 0; g < plan->n_groups; g++)
-        IG_TRY(ig_buf_addf(out, err, "%s{\"window\":%u,\"states\":%u}", g ? "," : "", plan->groups[g].window,
-                           plan->groups[g].n_states));
+        IG_TRY(ig_buf_addf(out, err, "%s{\"window\":%u,\"states\":%u}", g ? "," : "",
+                           plan->groups[g].window, plan->groups[g].n_states));
     IG_TRY(ig_buf_addf(out, err, "],\"ops\":["));
     for (uint32_t i = 0; i < p->n_ops; i++) {
         IG_TRY(ig_buf_addf(out, err, i ? ",\n" : "\n"));
@@ -193,11 +209,14 @@ static ig_status explain_text(const ig_plan *plan, ig_buf *out, ig_err *err) {
     for (uint32_t i = 0; i < p->n_ops; i++)
         IG_TRY(text_op(p, &p->ops[i], i, out, err));
     for (uint32_t g = 0; g < plan->n_groups; g++)
-        IG_TRY(ig_buf_addf(out, err, "pages %u: %u layers, window %u\n", g, plan->groups[g].n_states,
-                           plan->groups[g].window));
-    return ig_buf_addf(out, err, "arena %.1f MiB for %u tokens, %u outputs; weights %.1f MiB, %.1f MiB per token\n",
-                       (double)plan->arena_bytes / 1048576.0, plan->limits.tokens_max, plan->limits.outputs_max,
-                       (double)plan->weight_bytes / 1048576.0, (double)plan->weight_step_bytes / 1048576.0);
+        IG_TRY(ig_buf_addf(out, err, "pages %u: %u layers, window %u\n", g,
+                           plan->groups[g].n_states, plan->groups[g].window));
+    return ig_buf_addf(out, err,
+                       "arena %.1f MiB for %u tokens, %u outputs; "
+                       "weights %.1f MiB, %.1f MiB per token\n",
+                       (double)plan->arena_bytes / 1048576.0, plan->limits.tokens_max,
+                       plan->limits.outputs_max, (double)plan->weight_bytes / 1048576.0,
+                       (double)plan->weight_step_bytes / 1048576.0);
 }
 
 ig_status ig_plan_explain(const ig_plan *plan, bool json, ig_buf *out, ig_err *err) {

@@ -1,8 +1,10 @@
-/* fuse.c: an op absorbs the row-wise ops around it, as far as the backend says it can run them together.
+/* fuse.c: an op absorbs the row-wise ops around it, as far as the backend says
+ * it can run them together.
  *
- * Before an op (pre): the ops that make its inputs, and theirs, in program order; their other readers must come after the op.
- * After an op (post): the chain of sole readers of its output. A value that only lives inside one fused op is marked
- * unmaterialised. Absorbed ops are copies in the arena; the originals become IG_OP_NONE and are removed at the end. */
+ * Before an op (pre): the ops that make its inputs, and theirs, in program order; their other
+ * readers must come after the op. After an op (post): the chain of sole readers of its output. A
+ * value that only lives inside one fused op is marked unmaterialised. Absorbed ops are copies in
+ * the arena; the originals become IG_OP_NONE and are removed at the end. */
 #include "plan/plan_int.h"
 
 typedef struct fuser {
@@ -21,7 +23,8 @@ static ig_status absorb(fuser *f, uint32_t outer, uint32_t inner, bool before, i
     *copy = p->ops[inner];
     ig_op *o = &p->ops[outer];
     if (before) {
-        /* Keep program order: the inner op goes before those of a higher index, which were absorbed earlier. */
+        /* Keep program order: the inner op goes before those of a higher index, which
+         * were absorbed earlier. */
         memmove(&o->pre[1], &o->pre[0], o->n_pre * sizeof o->pre[0]);
         o->pre[0] = copy;
         o->n_pre++;
@@ -33,7 +36,8 @@ static ig_status absorb(fuser *f, uint32_t outer, uint32_t inner, bool before, i
     return IG_OK;
 }
 
-/* May op `inner` move to the place of `outer` (later)? Every other reader of what it writes must come after outer. */
+/* May op `inner` move to the place of `outer` (later)? Every other reader of what it writes
+ * must come after outer. */
 static bool readers_follow(const fuser *f, uint32_t inner, uint32_t outer) {
     const ig_op *op = &f->p->ops[inner];
     for (uint32_t j = 0; j < IG_OP_OUT_MAX; j++) {
@@ -59,7 +63,8 @@ static bool readers_follow(const fuser *f, uint32_t inner, uint32_t outer) {
     return true;
 }
 
-/* The latest op that makes an input of outer or of what it absorbed before, and that may be absorbed too. */
+/* The latest op that makes an input of outer or of what it absorbed before, and
+ * that may be absorbed too. */
 static uint32_t next_pre(const fuser *f, uint32_t outer) {
     const ig_program *p = f->p;
     const ig_op *o = &p->ops[outer];
@@ -69,11 +74,13 @@ static uint32_t next_pre(const fuser *f, uint32_t outer) {
         for (uint32_t j = 0; j < IG_OP_IN_MAX; j++) {
             ig_value_id v = reader->in[j].value;
             uint32_t m = v ? f->makers[v] : IG_OP_UNKNOWN;
-            if (m == IG_OP_UNKNOWN || f->home[m] != m || m >= outer || p->ops[m].n_pre || p->ops[m].n_post)
+            if (m == IG_OP_UNKNOWN || f->home[m] != m || m >= outer || p->ops[m].n_pre ||
+                p->ops[m].n_post)
                 continue;
             if (best != IG_OP_UNKNOWN && m <= best)
                 continue;
-            if (ig_op_info(p->ops[m].kind)->rowwise && p->values[v].rows == p->values[o->out[0].value].rows &&
+            if (ig_op_info(p->ops[m].kind)->rowwise &&
+                p->values[v].rows == p->values[o->out[0].value].rows &&
                 f->caps->absorbs_pre(p, o, &p->ops[m]) && readers_follow(f, m, outer))
                 best = m;
         }
@@ -81,7 +88,8 @@ static uint32_t next_pre(const fuser *f, uint32_t outer) {
     return best;
 }
 
-/* The sole reader of the outer op's latest output, when everything else it reads is there before outer. */
+/* The sole reader of the outer op's latest output, when everything else it reads
+ * is there before outer. */
 static uint32_t next_post(const fuser *f, uint32_t outer) {
     const ig_program *p = f->p;
     const ig_op *o = &p->ops[outer], *last = o->n_post ? o->post[o->n_post - 1] : o;
@@ -106,14 +114,18 @@ static void mark_inner_values(fuser *f) {
     for (uint32_t i = 0; i < p->n_ops; i++) {
         const ig_op *o = &p->ops[i];
         for (uint32_t k = 0; k < (uint32_t)o->n_pre + o->n_post + 1; k++) {
-            const ig_op *maker = k < o->n_pre ? o->pre[k] : k == o->n_pre ? o : o->post[k - o->n_pre - 1];
+            const ig_op *maker = k < o->n_pre    ? o->pre[k]
+                                 : k == o->n_pre ? o
+                                                 : o->post[k - o->n_pre - 1];
             for (uint32_t j = 0; j < IG_OP_OUT_MAX; j++) {
                 ig_value_id v = maker->out[j].value;
                 if (v == 0 || v == p->output)
                     continue;
                 uint32_t inside = 0;
                 for (uint32_t n = 0; n < (uint32_t)o->n_pre + o->n_post + 1; n++) {
-                    const ig_op *reader = n < o->n_pre ? o->pre[n] : n == o->n_pre ? o : o->post[n - o->n_pre - 1];
+                    const ig_op *reader = n < o->n_pre    ? o->pre[n]
+                                          : n == o->n_pre ? o
+                                                          : o->post[n - o->n_pre - 1];
                     inside += ig_op_reads(reader, v);
                 }
                 p->values[v].unmaterialised = inside > 0 && inside == f->n_readers[v];
@@ -146,9 +158,11 @@ ig_status ig_pass_fuse(ig_program *p, const ig_capabilities *caps, ig_err *err) 
         if (f.home[i] != i)
             continue;
         uint32_t inner;
-        while (caps->absorbs_post && p->ops[i].n_post < IG_OP_POST_MAX && (inner = next_post(&f, i)) != IG_OP_UNKNOWN)
+        while (caps->absorbs_post && p->ops[i].n_post < IG_OP_POST_MAX &&
+               (inner = next_post(&f, i)) != IG_OP_UNKNOWN)
             IG_TRY(absorb(&f, i, inner, false, err));
-        while (caps->absorbs_pre && p->ops[i].n_pre < IG_OP_PRE_MAX && (inner = next_pre(&f, i)) != IG_OP_UNKNOWN)
+        while (caps->absorbs_pre && p->ops[i].n_pre < IG_OP_PRE_MAX &&
+               (inner = next_pre(&f, i)) != IG_OP_UNKNOWN)
             IG_TRY(absorb(&f, i, inner, true, err));
     }
     mark_inner_values(&f);

@@ -1,20 +1,24 @@
-/* layout.c: where things lie: page groups of states, one arena for activations, a kernel row per op. */
+/* layout.c: where things lie: page groups of states, one arena for
+ * activations, a kernel row per op. */
 #include "plan/plan_int.h"
 
 #define LAYOUT_ALIGN 64u
 
-ig_status ig_pass_states(ig_program *p, ig_page_group groups[IG_PAGE_GROUPS_MAX], uint32_t *n_groups, ig_err *err) {
+ig_status ig_pass_states(ig_program *p, ig_page_group groups[IG_PAGE_GROUPS_MAX],
+                         uint32_t *n_groups, ig_err *err) {
     *n_groups = 0;
     for (uint32_t s = 1; s < p->n_states; s++) {
         ig_state *state = &p->states[s];
         if (state->kind != IG_STATE_PAGES)
-            return ig_fail(err, IG_EUNSUPPORTED, "state kind %d has no storage yet", (int)state->kind);
+            return ig_fail(err, IG_EUNSUPPORTED, "state kind %d has no storage yet",
+                           (int)state->kind);
         uint32_t g = 0;
         while (g < *n_groups && groups[g].window != state->window)
             g++;
         if (g == *n_groups) {
             if (g == IG_PAGE_GROUPS_MAX)
-                return ig_fail(err, IG_EUNSUPPORTED, "layers have more than %u different windows", IG_PAGE_GROUPS_MAX);
+                return ig_fail(err, IG_EUNSUPPORTED, "layers have more than %u different windows",
+                               IG_PAGE_GROUPS_MAX);
             groups[(*n_groups)++] = (ig_page_group){.window = state->window};
         }
         state->group = g;
@@ -29,7 +33,8 @@ typedef struct layout_range {
     ig_value_id value;
 } layout_range;
 
-/* Offset of the lowest gap that holds r among those placed so far (sorted by offset) whose lives overlap r's. */
+/* Offset of the lowest gap that holds r among those placed so far (sorted by offset)
+ * whose lives overlap r's. */
 static uint64_t lowest_gap(const layout_range *placed, uint32_t n, const layout_range *r) {
     uint64_t at = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -71,7 +76,8 @@ static void place(void *user, ig_ref ref) {
         if (w->placed[i].value == ref.value)
             return;
     }
-    layout_range r = {.first = w->at, .last = IG_MAX(w->at, w->last[ref.value]), .value = ref.value};
+    layout_range r = {
+        .first = w->at, .last = IG_MAX(w->at, w->last[ref.value]), .value = ref.value};
     if (ref.value == w->p->output)
         r.last = UINT32_MAX;
     r.bytes = ig_round_up(w->rows[v->rows] * v->cols * 4, LAYOUT_ALIGN);
@@ -81,7 +87,8 @@ static void place(void *user, ig_ref ref) {
     w->arena_bytes = IG_MAX(w->arena_bytes, r.offset + r.bytes);
 }
 
-ig_status ig_pass_layout(ig_program *p, const ig_limits *limits, uint64_t *arena_bytes, ig_err *err) {
+ig_status ig_pass_layout(ig_program *p, const ig_limits *limits, uint64_t *arena_bytes,
+                         ig_err *err) {
     layout_walk w = {.p = p,
                      .rows = {[IG_ROWS_TOKENS] = limits->tokens_max,
                               [IG_ROWS_OUTPUTS] = limits->outputs_max,
@@ -119,8 +126,9 @@ ig_status ig_pass_choose(ig_program *p, const ig_capabilities *caps, ig_err *err
         ig_buf_init(&text, 400);
         if (ig_op_print(p, op, &text, NULL))
             ig_buf_clear(&text);
-        ig_status status = ig_fail(err, IG_EUNSUPPORTED, "backend %s has no kernel for: %s; try another --device",
-                                   caps->name, ig_buf_str(&text).p);
+        ig_status status =
+            ig_fail(err, IG_EUNSUPPORTED, "backend %s has no kernel for: %s; try another --device",
+                    caps->name, ig_buf_str(&text).p);
         ig_buf_fini(&text);
         return status;
     }

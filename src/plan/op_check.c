@@ -1,5 +1,6 @@
-/* op_check.c: is an op well formed? Counts against the op table, views inside their values, shapes against weights and
- * attributes. A failure here is the builder's mistake, so it is IG_EINTERNAL and printed in full. */
+/* op_check.c: is an op well formed? Counts against the op table, views inside their values,
+ * shapes against weights and attributes. A failure here is the builder's mistake, so it is
+ * IG_EINTERNAL and printed in full. */
 #include "plan/plan_int.h"
 
 typedef struct op_checker {
@@ -45,15 +46,19 @@ static void check_parts(op_checker *c, bool experts) {
     expect(c, a->n_parts > 0 && a->parts && k > 0, "a linear needs parts");
     for (uint32_t i = 0; !c->bad && i < a->n_parts; i++) {
         const ig_linear_part *part = &a->parts[i];
-        const ig_weight *w = weight_of(c, part->weight, "weight id"), *b = weight_of(c, part->bias, "bias id");
+        const ig_weight *w = weight_of(c, part->weight, "weight id");
+        const ig_weight *b = weight_of(c, part->bias, "bias id");
         const ig_weight *s = weight_of(c, part->scale, "scale id");
         expect(c, w != NULL, "a part without weight");
         if (c->bad)
             return;
         expect(c, w->rows == part->rows, "rows of the weight");
-        expect(c, (uint64_t)w->cols * heads == in || (experts && (uint64_t)w->cols * k == in), "input columns");
+        expect(c, (uint64_t)w->cols * heads == in || (experts && (uint64_t)w->cols * k == in),
+               "input columns");
         expect(c, heads == 1 || w->stack == heads, "matrices of the heads form");
-        expect(c, !b || weight_elems(b) == (uint64_t)w->rows * (heads > 1 || experts ? w->stack : 1), "bias size");
+        expect(c,
+               !b || weight_elems(b) == (uint64_t)w->rows * (heads > 1 || experts ? w->stack : 1),
+               "bias size");
         expect(c, !s || weight_elems(s) == 1 || weight_elems(s) == w->stack, "scale size");
         rows += (uint64_t)part->rows * heads;
     }
@@ -81,14 +86,17 @@ static void check_attend(op_checker *c) {
 static void check_route(op_checker *c) {
     const ig_route_attr *a = &c->op->u.route;
     const ig_weight *w = weight_of(c, c->op->w[0], "router id");
-    expect(c, w && w->rows == a->n_experts && w->cols == ig_ref_width(c->op->in[0]), "router shape");
+    expect(c, w && w->rows == a->n_experts && w->cols == ig_ref_width(c->op->in[0]),
+           "router shape");
     for (uint32_t i = 1; i < 3; i++) {
         const ig_weight *bias = weight_of(c, c->op->w[i], "router bias id");
         expect(c, !bias || weight_elems(bias) == a->n_experts, "router bias size");
     }
     expect(c, a->top_k > 0 && a->top_k <= a->n_experts, "top_k");
     expect(c, c->op->out[0].cols == a->top_k && c->op->out[1].cols == a->top_k, "route outputs");
-    expect(c, a->n_groups <= 1 || (a->n_experts % a->n_groups == 0 && a->n_groups_used <= a->n_groups), "groups");
+    expect(c,
+           a->n_groups <= 1 || (a->n_experts % a->n_groups == 0 && a->n_groups_used <= a->n_groups),
+           "groups");
 }
 
 static uint64_t in_width(const op_checker *c) {
@@ -103,18 +111,23 @@ static void check_embed(op_checker *c) {
     const ig_op *op = c->op;
     const ig_weight *w = weight_of(c, op->w[0], "table id");
     expect(c, w && w->cols == out_width(c), "columns of the table");
-    expect(c, op->u.embed.index != IG_EMBED_CONST || (w && op->u.embed.const_row < w->rows), "constant row");
+    expect(c, op->u.embed.index != IG_EMBED_CONST || (w && op->u.embed.const_row < w->rows),
+           "constant row");
 }
 
 static void check_norm(op_checker *c) {
     const ig_op *op = c->op;
-    expect(c, in_width(c) == out_width(c) && op->in[0].heads == op->out[0].heads, "norm keeps its shape");
+    expect(c, in_width(c) == out_width(c) && op->in[0].heads == op->out[0].heads,
+           "norm keeps its shape");
     const ig_weight *w = weight_of(c, op->w[0], "norm weight id");
-    expect(c, !w || weight_elems(w) > (uint64_t)op->u.norm.head_stride * (op->in[0].heads - 1) +
-                                          (uint64_t)op->u.norm.col_stride * (op->in[0].cols - 1),
-           "norm weight size");
+    const uint64_t last = (uint64_t)op->u.norm.head_stride * (op->in[0].heads - 1) +
+                          (uint64_t)op->u.norm.col_stride * (op->in[0].cols - 1);
+    expect(c, !w || weight_elems(w) > last, "norm weight size");
     const ig_weight *b = weight_of(c, op->w[1], "norm bias id");
-    expect(c, !b || (w && weight_elems(b) == weight_elems(w)) || (!w && weight_elems(b) == in_width(c)), "norm bias size");
+    expect(c,
+           !b || (w && weight_elems(b) == weight_elems(w)) ||
+               (!w && weight_elems(b) == in_width(c)),
+           "norm bias size");
 }
 
 static void check_linear(op_checker *c) {
@@ -127,29 +140,36 @@ static void check_expert_linear(op_checker *c) {
 
 static void check_rope(op_checker *c) {
     const ig_rope_attr *a = &c->op->u.rope;
-    expect(c, in_width(c) == out_width(c) && a->n_rot % 2 == 0 && a->n_rot > 0 && a->inv_freq, "rope");
+    expect(c, in_width(c) == out_width(c) && a->n_rot % 2 == 0 && a->n_rot > 0 && a->inv_freq,
+           "rope");
     expect(c, (uint64_t)a->first + a->n_rot <= c->op->in[0].cols, "rotated columns");
 }
 
 static void check_map(op_checker *c) {
     const ig_op *op = c->op;
-    expect(c, in_width(c) == out_width(c) && (unsigned)op->u.map.fn < IG_MAP_FN_COUNT, "map keeps its shape");
+    expect(c, in_width(c) == out_width(c) && (unsigned)op->u.map.fn < IG_MAP_FN_COUNT,
+           "map keeps its shape");
     const ig_weight *w = weight_of(c, op->w[0], "map weight id");
-    expect(c, op->u.map.fn != IG_MAP_MUL || (w && (weight_elems(w) == 1 || weight_elems(w) == in_width(c) ||
-                                                   weight_elems(w) == op->in[0].heads)),
+    expect(c,
+           op->u.map.fn != IG_MAP_MUL ||
+               (w && (weight_elems(w) == 1 || weight_elems(w) == in_width(c) ||
+                      weight_elems(w) == op->in[0].heads)),
            "map weight size");
 }
 
 static void check_add(op_checker *c) {
-    expect(c, in_width(c) == out_width(c) && ig_ref_width(c->op->in[1]) == out_width(c), "add shapes");
+    expect(c, in_width(c) == out_width(c) && ig_ref_width(c->op->in[1]) == out_width(c),
+           "add shapes");
 }
 
 static void check_glu(op_checker *c) {
     const ig_op *op = c->op;
     const uint64_t in = in_width(c), out = out_width(c);
     expect(c, op->in[1].value == 0 ? in == out : ig_ref_width(op->in[1]) == out, "glu shapes");
-    expect(c, in == (op->u.glu.broadcast == IG_GLU_ELEM ? out : op->u.glu.broadcast == IG_GLU_HEAD ? op->in[1].heads : 1),
-           "glu gate width");
+    const uint64_t gate = op->u.glu.broadcast == IG_GLU_ELEM   ? out
+                          : op->u.glu.broadcast == IG_GLU_HEAD ? op->in[1].heads
+                                                               : 1;
+    expect(c, in == gate, "glu gate width");
     const ig_weight *w = weight_of(c, op->w[0], "glu divisor id");
     expect(c, !w || weight_elems(w) == out, "glu divisor size");
 }
@@ -211,7 +231,8 @@ ig_status ig_op_check(const ig_program *p, const ig_op *op, ig_err *err) {
     ig_buf_init(&text, 400);
     if (ig_op_print(p, op, &text, NULL))
         ig_buf_clear(&text);
-    ig_status status = ig_fail(err, IG_EINTERNAL, "malformed op (%s): %s", c.why, ig_buf_str(&text).p);
+    ig_status status =
+        ig_fail(err, IG_EINTERNAL, "malformed op (%s): %s", c.why, ig_buf_str(&text).p);
     ig_buf_fini(&text);
     return status;
 }

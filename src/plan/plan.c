@@ -1,4 +1,5 @@
-/* plan.c: runs the passes in order and keeps their result. A plan owns its program; immutable afterwards, any thread. */
+/* plan.c: runs the passes in order and keeps their result. A plan owns its program; immutable
+ * afterwards, any thread. */
 #include "plan/plan_int.h"
 
 static uint64_t part_ops(const ig_program *p, const ig_op *op) {
@@ -17,7 +18,8 @@ static uint64_t part_bytes(const ig_program *p, const ig_op *op) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < a->n_parts; i++) {
         const ig_weight *w = &p->weights[a->parts[i].weight];
-        sum += op->kind == IG_OP_EXPERT_LINEAR ? w->bytes / w->stack * IG_MIN(a->top_k, w->stack) : w->bytes;
+        sum += op->kind == IG_OP_EXPERT_LINEAR ? w->bytes / w->stack * IG_MIN(a->top_k, w->stack)
+                                               : w->bytes;
     }
     return sum;
 }
@@ -56,8 +58,8 @@ static ig_status run_passes(ig_plan *plan, ig_err *err) {
     return ig_pass_choose(p, plan->caps, err);
 }
 
-ig_status ig_plan_create(ig_plan **out, ig_program **program, const ig_capabilities *caps, const ig_limits *limits,
-                         ig_err *err) {
+ig_status ig_plan_create(ig_plan **out, ig_program **program, const ig_capabilities *caps,
+                         const ig_limits *limits, ig_err *err) {
     ig_plan *plan = ig_alloc(1, sizeof *plan);
     if (!plan) {
         ig_program_destroy(program);

@@ -1,18 +1,20 @@
 /* plan.h: face of the plan room, floor 3: ops, programs, passes, plans.
  *
- * A program says what a model computes: a list of ops over values whose only dynamic extent is a row class. Passes turn a
- * program into a better one, each a pure function of program and capabilities. A plan is a program after all passes, with
- * memory laid out and a kernel row chosen per op; it is immutable and the same for every step. Nothing here knows a device,
- * a model name or a file.
+ * A program says what a model computes: a list of ops over values whose only dynamic extent is a
+ * row class. Passes turn a program into a better one, each a pure function of program and
+ * capabilities. A plan is a program after all passes, with memory laid out and a kernel row chosen
+ * per op; it is immutable and the same for every step. Nothing here knows a device, a model name or
+ * a file.
  *
- * Conventions: weights are [rows = outputs][cols = inputs], row-major; values are [row][cols]; activations are f32 between
- * ops. The op table and its formulas: docs/ops.md. All ids are indices into the program's arrays; id 0 means "none". */
+ * Conventions: weights are [rows = outputs][cols = inputs], row-major; values are [row][cols];
+ * activations are f32 between ops. The op table and its formulas: docs/ops.md. All ids are indices
+ * into the program's arrays; id 0 means "none". */
 #ifndef IG_PLAN_PLAN_H
 #define IG_PLAN_PLAN_H
 
 #include "tensor/tensor.h"
 
-/* ---- values ------------------------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 typedef enum ig_rows {
     IG_ROWS_TOKENS,  /* one row per token of the step */
@@ -26,16 +28,17 @@ typedef uint32_t ig_weight_id;
 typedef uint32_t ig_state_id;
 
 typedef struct ig_value {
-    const char *name;  /* for printing: "ffn_out" */
+    const char *name; /* for printing: "ffn_out" */
     ig_rows rows;
-    ig_dtype dtype;    /* F32, or I32 for expert ids */
+    ig_dtype dtype; /* F32, or I32 for expert ids */
     uint32_t cols;
     bool unmaterialised; /* set by fuse: exists only inside the op that absorbed its maker */
-    uint64_t offset;   /* set by layout: bytes from the start of the arena; rows are cols * 4 bytes apart */
+    uint64_t offset;     /* set by layout: bytes into the arena; rows are cols * 4 bytes apart */
 } ig_value;
 
-/* A view of a value's columns: `heads` groups of `cols` columns, `stride` columns apart, from column `col` on. Views cost
- * nothing: fused q|k|v, gate|up halves and head reshapes are views. value 0 = absent. */
+/* A view of a value's columns: `heads` groups of `cols` columns, `stride` columns apart, from
+ * column `col` on. Views cost nothing: fused q|k|v, gate|up halves and head reshapes are
+ * views. value 0 = absent. */
 typedef struct ig_ref {
     ig_value_id value;
     uint32_t col;
@@ -44,10 +47,10 @@ typedef struct ig_ref {
     uint32_t stride;
 } ig_ref;
 
-/* ---- weights ----------------------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
-/* A tensor that ops read. dims: cols (fastest) x rows x stack (experts; 1 otherwise). Borrowed from the checkpoint's map
- * or, for constants computed at build time, from the program's arena. */
+/* A tensor that ops read. dims: cols (fastest) x rows x stack (experts; 1 otherwise). Borrowed from
+ * the checkpoint's map or, for constants computed at build time, from the program's arena. */
 typedef struct ig_weight {
     ig_str name;
     ig_dtype dtype;
@@ -55,12 +58,13 @@ typedef struct ig_weight {
     uint64_t bytes;
     const uint8_t *data;
     int64_t tensor; /* index in the checkpoint's directory, -1 = computed */
-    bool mapped;    /* data lies in a read-only file map: a backend that packed it may drop its pages */
+    bool mapped;    /* data lies in a read-only file map: who packed it may drop its pages */
 } ig_weight;
 
-/* ---- state ------------------------------------------------------------------------------------------------------- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
-/* What a sequence carries from step to step. M1 needs pages only; further kinds are rows of the same table. */
+/* What a sequence carries from step to step. M1 needs pages only; further kinds are
+ * rows of the same table. */
 typedef enum ig_state_kind {
     IG_STATE_NONE,
     IG_STATE_PAGES, /* keys and values of every token: per token Hk*(Dk+Dv), after norm and rope */
@@ -74,16 +78,16 @@ typedef struct ig_state {
     uint32_t k_cols;     /* Dk */
     uint32_t v_cols;     /* Dv */
     uint32_t window;     /* tokens that stay visible; 0 = all. Chunked masks: the chunk length */
-    uint32_t group;      /* set by the state pass: page group; states of a group share one page table */
-    uint32_t index;      /* set by the state pass: place inside the group */
+    uint32_t group; /* set by the state pass: page group; states of a group share one page table */
+    uint32_t index; /* set by the state pass: place inside the group */
 } ig_state;
 
-/* States with equal window form a page group: one page table per sequence and group. A page holds IG_PAGE_TOKENS tokens of
- * every state of its group. */
+/* States with equal window form a page group: one page table per sequence and group. A page holds
+ * IG_PAGE_TOKENS tokens of every state of its group. */
 #define IG_PAGE_TOKENS 32u
 #define IG_PAGE_GROUPS_MAX 4u
 
-/* ---- ops --------------------------------------------------------------------------------------------------------- */
+/* ---- ops ------------------------------------------------------------------------------------- */
 
 typedef enum ig_op_kind {
     IG_OP_NONE,
@@ -119,8 +123,8 @@ typedef enum ig_op_kind {
 typedef struct ig_op_row {
     const char *name;
     uint8_t in_min, in_max, out_min, out_max;
-    bool rowwise;      /* out row i depends on in row i only (and on the batch columns of row i) */
-    bool state;        /* reads or writes sequence state */
+    bool rowwise; /* out row i depends on in row i only (and on the batch columns of row i) */
+    bool state;   /* reads or writes sequence state */
 } ig_op_row;
 const ig_op_row *ig_op_info(ig_op_kind kind);
 
@@ -129,12 +133,12 @@ typedef enum ig_embed_index { IG_EMBED_TOKEN, IG_EMBED_POSITION, IG_EMBED_CONST 
 typedef struct ig_embed_attr {
     ig_embed_index index;
     uint32_t const_row;
-    float scale; /* of table rows; 1 = none */
+    float scale;     /* of table rows; 1 = none */
     float raw_scale; /* of rows that the caller injects instead of a token */
 } ig_embed_attr;
 
-/* norm over each head of in[0] (heads = 1: the whole row). w[0] weight, w[1] bias, each optional; the weight of head h,
- * column c is w[h * head_stride + c * col_stride]. */
+/* norm over each head of in[0] (heads = 1: the whole row). w[0] weight, w[1] bias, each optional;
+ * the weight of head h, column c is w[h * head_stride + c * col_stride]. */
 typedef enum ig_norm_kind {
     IG_NORM_RMS,    /* x / sqrt(mean x^2 + eps) */
     IG_NORM_LAYER,  /* (x - mean) / sqrt(var + eps) */
@@ -147,9 +151,11 @@ typedef struct ig_norm_attr {
     uint32_t head_stride, col_stride;
 } ig_norm_attr;
 
-/* linear: out columns are the parts one after another; part p: y = scale * (W x) + bias. Several parts come from the merge
- * pass (q|k|v, gate|up). expert_linear uses the same parts with stack = experts: in[0] = x [T,a] (shared by the k chosen
- * experts) or [T,k*a] (heads = k), in[1] = ids [T,k]; out [T,k*b]; bias [E][b], scale [E] or [1]. */
+/* linear: out columns are the parts one after another; part p: y = scale * (W x) + bias. Several
+ * parts come from the merge pass (q|k|v, gate|up).
+ * expert_linear uses the same parts with stack = experts: in[0] = x [T,a] (shared by the k chosen
+ * experts) or [T,k*a] (heads = k), in[1] = ids [T,k]; out [T,k*b]; bias [E][b], scale [E] or [1].
+ */
 typedef struct ig_linear_part {
     ig_weight_id weight, bias, scale; /* bias f32 [rows]; scale f32 [1] (or [stack]) */
     uint32_t rows;
@@ -163,9 +169,13 @@ typedef struct ig_linear_attr {
 } ig_linear_attr;
 
 /* rope on each head of in[0]: columns [first, first + n_rot) rotate, the others are copied.
- * angle of pair i at position p = p * inv_freq[i], in f64; (x,y) -> m (x cos - y sin, x sin + y cos). All scalings (linear,
- * YaRN, long factors) are folded into inv_freq and m when the program is built. */
-typedef enum ig_rope_pairs { IG_ROPE_NORM /* (2i, 2i+1) */, IG_ROPE_NEOX /* (i, i + n_rot/2) */ } ig_rope_pairs;
+ * angle of pair i at position p = p * inv_freq[i], in f64;
+ * (x,y) -> m (x cos - y sin, x sin + y cos). All scalings (linear, YaRN, long factors) are folded
+ * into inv_freq and m when the program is built. */
+typedef enum ig_rope_pairs {
+    IG_ROPE_NORM, /* (2i, 2i+1) */
+    IG_ROPE_NEOX  /* (i, i + n_rot/2) */
+} ig_rope_pairs;
 typedef enum ig_rope_streams {
     IG_ROPE_TEXT,  /* one position per token */
     IG_ROPE_MROPE, /* position stream by contiguous section */
@@ -174,25 +184,25 @@ typedef enum ig_rope_streams {
 typedef struct ig_rope_attr {
     ig_rope_pairs pairs;
     ig_rope_streams streams;
-    uint32_t n_rot;  /* even */
+    uint32_t n_rot; /* even */
     uint32_t first;
     uint32_t sections[4];
-    const double *inv_freq; /* [n_rot / 2], program arena; equal tables are shared, so the pointer identifies the table */
+    const double *inv_freq; /* [n_rot / 2], program arena; equal tables share one pointer */
     float m;
     bool inverse;
 } ig_rope_attr;
 
 /* map: elementwise. */
 typedef enum ig_map_fn {
-    IG_MAP_SCALE,     /* a * x */
-    IG_MAP_MUL,       /* x * w[0][c]; w [1], [heads] (per head) or [cols] */
-    IG_MAP_POS_TEMP,  /* x * (1 + a ln(1 + floor((p + b) / c))) */
-    IG_MAP_CLAMP,     /* min(max(x, a), b) */
-    IG_MAP_SOFTCAP,   /* a * tanh(x / a) */
+    IG_MAP_SCALE,    /* a * x */
+    IG_MAP_MUL,      /* x * w[0][c]; w [1], [heads] (per head) or [cols] */
+    IG_MAP_POS_TEMP, /* x * (1 + a ln(1 + floor((p + b) / c))) */
+    IG_MAP_CLAMP,    /* min(max(x, a), b) */
+    IG_MAP_SOFTCAP,  /* a * tanh(x / a) */
     IG_MAP_TANH,
     IG_MAP_SIGMOID,
     IG_MAP_SILU,
-    IG_MAP_GELU,      /* tanh form */
+    IG_MAP_GELU, /* tanh form */
     IG_MAP_GELU_ERF,
     IG_MAP_RELU,
     IG_MAP_RELU2,
@@ -209,8 +219,8 @@ typedef struct ig_add_attr {
     float a, b;
 } ig_add_attr;
 
-/* glu: out = act(g) * u; g = in[0], u = in[1] (absent: out = act(g)). g may have one column per head of u (broadcast
- * HEAD) or one column (ROW). */
+/* glu: out = act(g) * u; g = in[0], u = in[1] (absent: out = act(g)). g may have one column per
+ * head of u (broadcast HEAD) or one column (ROW). */
 typedef enum ig_act {
     IG_ACT_NONE,
     IG_ACT_SILU,
@@ -222,8 +232,10 @@ typedef enum ig_act {
     IG_ACT_TANH,
     IG_ACT_SOFTPLUS,
     IG_ACT_SOFTPLUS2, /* log2(1 + 2^x) */
-    IG_ACT_XIELU,     /* p: alpha_n, alpha_p, beta, eps as stored; an = beta + softplus(alpha_n), ap = softplus(alpha_p) */
-    IG_ACT_OAI,       /* x = min(g,7), y = clamp(u,+-7): x sigmoid(1.702x) (y+1) */
+    /* p: alpha_n, alpha_p, beta, eps as stored;
+     * an = beta + softplus(alpha_n), ap = softplus(alpha_p). */
+    IG_ACT_XIELU,
+    IG_ACT_OAI, /* x = min(g,7), y = clamp(u,+-7): x sigmoid(1.702x) (y+1) */
     IG_ACT_COUNT
 } ig_act;
 typedef enum ig_glu_limit {
@@ -241,14 +253,16 @@ typedef struct ig_glu_attr {
     /* w[0], optional: divisor [cols] of act(g) */
 } ig_glu_attr;
 
-/* attend: in q [T,H,Dk], k [T,Hk,Dk], v [T,Hk,Dv]; writes k and v (already normed and rotated) to its state, then
- * o_h = softmax_j(scale q_h.k_j [-> cap tanh(./cap)] + bias_j, plus sink_h as a logit without value) . v_j over the visible
- * j of the same sequence. K/V head of query head h is h * Hk / H. w[0] sinks [H], optional. k and v absent: reads the
- * state another attend wrote (reuse). state 0: no cache, the rows of the step are all there is. */
+/* attend: in q [T,H,Dk], k [T,Hk,Dk], v [T,Hk,Dv]; writes k and v (already normed and rotated)
+ * to its state, then
+ * o_h = softmax_j(scale q_h.k_j [-> cap tanh(./cap)] + bias_j, plus sink_h as a logit) . v_j
+ * over the visible j of the same sequence; the sink has no value.
+ * K/V head of query head h is h * Hk / H. w[0] sinks [H], optional. k and v absent: reads the state
+ * another attend wrote (reuse). state 0: no cache, the rows of the step are all there is. */
 typedef enum ig_mask {
-    IG_MASK_CAUSAL,  /* j <= i in sequence order; with window W: i - j < W */
-    IG_MASK_CHUNK,   /* causal and j >= floor(i / W) * W */
-    IG_MASK_FULL,    /* every row of the sequence */
+    IG_MASK_CAUSAL,   /* j <= i in sequence order; with window W: i - j < W */
+    IG_MASK_CHUNK,    /* causal and j >= floor(i / W) * W */
+    IG_MASK_FULL,     /* every row of the sequence */
     IG_MASK_SYMMETRIC /* |i - j| <= floor(W / 2) */
 } ig_mask;
 typedef struct ig_attend_attr {
@@ -261,9 +275,10 @@ typedef struct ig_attend_attr {
     float alibi_max; /* 0 = off; slopes as in docs/ops.md */
 } ig_attend_attr;
 
-/* route: logits = W x + bias (f32); p = gate(logits); selection score s = p + w[2]; groups; ids = top k of s, descending,
- * ties to the lower id; weights p[ids]; renorm; scale. in[0] = x; w[0] W [E][a], w[1] bias [E], w[2] selection bias [E];
- * out[0] = ids [T,k] I32, out[1] = weights [T,k]. */
+/* route: logits = W x + bias (f32); p = gate(logits); selection score s = p + w[2]; groups;
+ * ids = top k of s, descending, ties to the lower id; weights p[ids]; renorm; scale. in[0] = x;
+ * w[0] W [E][a], w[1] bias [E], w[2] selection bias [E]; out[0] = ids [T,k] I32,
+ * out[1] = weights [T,k]. */
 typedef enum ig_gating {
     IG_GATING_SOFTMAX = 1,
     IG_GATING_SIGMOID = 2,
@@ -280,7 +295,8 @@ typedef struct ig_route_attr {
 } ig_route_attr;
 
 /* combine: out = sum_j w_j y_j in rank order; in[0] = y [T,k*b] (heads = k), in[1] = w [T,k].
- * select_rows: out [OUTPUTS] = rows of in[0] [TOKENS]. pool: rows -> SEQS. concat: columns of in[0], in[1]. */
+ * select_rows: out [OUTPUTS] = rows of in[0] [TOKENS]. pool: rows -> SEQS. concat:
+ * columns of in[0], in[1]. */
 typedef enum ig_pool_kind { IG_POOL_MEAN, IG_POOL_FIRST, IG_POOL_LAST } ig_pool_kind;
 typedef struct ig_pool_attr {
     ig_pool_kind kind;
@@ -313,9 +329,10 @@ struct ig_op {
         ig_route_attr route;
         ig_pool_attr pool;
     } u;
-    /* Set by the fuse pass: row-wise ops that run on the input rows first (in this order), and on the output afterwards.
-     * Their values exist as refs; a value nobody else reads is marked unmaterialised. `in` and `out` still name the
-     * values at the op's own border: out of the last pre op, in of the first post op. */
+    /* Set by the fuse pass: row-wise ops that run on the input rows first (in this order), and on
+     * the output afterwards. Their values exist as refs; a value nobody else reads is marked
+     * unmaterialised. `in` and `out` still name the values at the op's own border: out of the last
+     * pre op, in of the first post op. */
     const ig_op *pre[IG_OP_PRE_MAX];
     const ig_op *post[IG_OP_POST_MAX];
     uint8_t n_pre, n_post;
@@ -323,17 +340,17 @@ struct ig_op {
     const ig_kernel_row *kernel;
 };
 
-/* ---- program ----------------------------------------------------------------------------------------------------- */
+/* ---- program --------------------------------------------------------------------------------- */
 
 /* Model facts that callers above need; filled by arch. */
 typedef struct ig_model_facts {
-    ig_str arch;          /* "gemma3" */
-    ig_str name;          /* general.name, may be empty */
+    ig_str arch; /* "gemma3" */
+    ig_str name; /* general.name, may be empty */
     uint32_t n_layers, n_embd, n_vocab, n_context_train;
-    uint32_t n_heads, n_kv_heads; /* of layer 0 */
-    uint64_t n_params;    /* elements of all weights used */
-    bool causal;          /* a generator; else whole sequences in one step */
-    bool has_logits;      /* output value is logits over the vocabulary */
+    uint32_t n_heads, n_kv_heads;            /* of layer 0 */
+    uint64_t n_params;                       /* elements of all weights used */
+    bool causal;                             /* a generator; else whole sequences in one step */
+    bool has_logits;                         /* output value is logits over the vocabulary */
     uint32_t suppress_first, suppress_count; /* ids never to be sampled; 0 = none */
 } ig_model_facts;
 
@@ -349,15 +366,20 @@ typedef struct ig_program {
     ig_value_id output; /* rows OUTPUTS: logits, or embeddings */
 } ig_program;
 
-/* Building. Every function is IG_EMEMORY / IG_ELIMIT at worst. The program owns everything given to it by value. */
+/* Building. Every function is IG_EMEMORY / IG_ELIMIT at worst. The program owns everything
+ * given to it by value. */
 IG_MUST_USE ig_status ig_program_create(ig_program **out, ig_err *err);
 void ig_program_destroy(ig_program **program);
-IG_MUST_USE ig_status ig_program_value(ig_program *p, const char *name, ig_rows rows, ig_dtype dtype, uint32_t cols,
-                                       ig_value_id *out, ig_err *err);
-IG_MUST_USE ig_status ig_program_weight(ig_program *p, const ig_weight *weight, ig_weight_id *out, ig_err *err);
-IG_MUST_USE ig_status ig_program_state(ig_program *p, const ig_state *state, ig_state_id *out, ig_err *err);
-/* Appends op (copied) and checks it against the op table: counts, row classes, shapes of views and weights. IG_EINTERNAL
- * with the op printed when the builder made a mistake; the message is for us. */
+IG_MUST_USE ig_status ig_program_value(ig_program *p, const char *name, ig_rows rows,
+                                       ig_dtype dtype, uint32_t cols, ig_value_id *out,
+                                       ig_err *err);
+IG_MUST_USE ig_status ig_program_weight(ig_program *p, const ig_weight *weight, ig_weight_id *out,
+                                        ig_err *err);
+IG_MUST_USE ig_status ig_program_state(ig_program *p, const ig_state *state, ig_state_id *out,
+                                       ig_err *err);
+/* Appends op (copied) and checks it against the op table: counts, row classes, shapes of
+ * views and weights. IG_EINTERNAL with the op printed when the builder made a mistake;
+ * the message is for us. */
 IG_MUST_USE ig_status ig_program_op(ig_program *p, const ig_op *op, ig_err *err);
 /* The whole value as one head. */
 ig_ref ig_ref_whole(const ig_program *p, ig_value_id value);
@@ -368,9 +390,10 @@ static inline uint32_t ig_ref_width(ig_ref r) {
     return r.heads * r.cols;
 }
 
-/* ---- capabilities ------------------------------------------------------------------------------------------------ */
+/* ---- capabilities ---------------------------------------------------------------------------- */
 
-/* What a backend can run. First row whose kind matches and whose accepts() says yes (NULL = always) wins. */
+/* What a backend can run. First row whose kind matches and whose accepts() says yes
+ * (NULL = always) wins. */
 struct ig_kernel_row {
     ig_op_kind kind;
     const char *name; /* "linear_q4k_avx512" */
@@ -383,13 +406,14 @@ typedef struct ig_capabilities {
     const ig_kernel_row *rows;
     size_t n_rows;
     bool merge_linears; /* several linears with one input become one op with parts */
-    /* May op `inner` (norm, add, map, rope, glu …) be absorbed by `outer` before its input (pre) or after its output
-     * (post)? outer already carries what was absorbed so far. NULL = never. Pure. */
+    /* May op `inner` (norm, add, map, rope, glu …) be absorbed by `outer` before its
+     * input (pre) or after its output (post)? outer already carries what was absorbed so
+     * far. NULL = never. Pure. */
     bool (*absorbs_pre)(const ig_program *p, const ig_op *outer, const ig_op *inner);
     bool (*absorbs_post)(const ig_program *p, const ig_op *outer, const ig_op *inner);
 } ig_capabilities;
 
-/* ---- plan -------------------------------------------------------------------------------------------------------- */
+/* ---- plan ------------------------------------------------------------------------------------ */
 
 /* Upper bounds of one step; everything is laid out for them at open. */
 typedef struct ig_limits {
@@ -400,7 +424,7 @@ typedef struct ig_limits {
 } ig_limits;
 
 typedef struct ig_page_group {
-    uint32_t window;    /* 0 = full */
+    uint32_t window; /* 0 = full */
     uint32_t n_states;
 } ig_page_group;
 
@@ -416,21 +440,26 @@ typedef struct ig_plan {
     uint64_t ops_per_token;     /* multiply-adds * 2 of all linears, head excluded */
 } ig_plan;
 
-/* Runs all passes; takes the program on success and on failure. IG_EUNSUPPORTED names op, layer, dtype and shape that the
- * backend has no kernel for, and the remedy. */
-IG_MUST_USE ig_status ig_plan_create(ig_plan **out, ig_program **program, const ig_capabilities *caps,
-                                     const ig_limits *limits, ig_err *err);
+/* Runs all passes; takes the program on success and on failure. IG_EUNSUPPORTED names op, layer,
+ * dtype and shape that the backend has no kernel for, and the remedy. */
+IG_MUST_USE ig_status ig_plan_create(ig_plan **out, ig_program **program,
+                                     const ig_capabilities *caps, const ig_limits *limits,
+                                     ig_err *err);
 void ig_plan_destroy(ig_plan **plan);
 
 /* The passes one by one, for tests; each rewrites the program in place. */
-IG_MUST_USE ig_status ig_pass_select_rows(ig_program *p, ig_err *err); /* hoists select_rows to the last op with state */
-IG_MUST_USE ig_status ig_pass_drop_unread(ig_program *p, ig_err *err); /* ops without readers, KV writes kept if read */
+/* Hoists select_rows to the last op with state. */
+IG_MUST_USE ig_status ig_pass_select_rows(ig_program *p, ig_err *err);
+/* Ops without readers, KV writes kept if read. */
+IG_MUST_USE ig_status ig_pass_drop_unread(ig_program *p, ig_err *err);
 IG_MUST_USE ig_status ig_pass_merge_linears(ig_program *p, ig_err *err);
 IG_MUST_USE ig_status ig_pass_fuse(ig_program *p, const ig_capabilities *caps, ig_err *err);
-IG_MUST_USE ig_status ig_pass_states(ig_program *p, ig_page_group groups[IG_PAGE_GROUPS_MAX], uint32_t *n_groups,
+IG_MUST_USE ig_status ig_pass_states(ig_program *p, ig_page_group groups[IG_PAGE_GROUPS_MAX],
+                                     uint32_t *n_groups, ig_err *err);
+/* Liveness over op order, first fit by size; inputs and outputs of one op (with all it
+ * absorbed) never overlap. */
+IG_MUST_USE ig_status ig_pass_layout(ig_program *p, const ig_limits *limits, uint64_t *arena_bytes,
                                      ig_err *err);
-/* Liveness over op order, first fit by size; inputs and outputs of one op (with all it absorbed) never overlap. */
-IG_MUST_USE ig_status ig_pass_layout(ig_program *p, const ig_limits *limits, uint64_t *arena_bytes, ig_err *err);
 IG_MUST_USE ig_status ig_pass_choose(ig_program *p, const ig_capabilities *caps, ig_err *err);
 
 /* Appends one line per op (op, layer, shapes, weights, kernel row, bytes), or JSON. */

@@ -1,4 +1,5 @@
-/* program.c: building a program, and walking what ops read and write. One thread; everything lives in the program's arena. */
+/* program.c: building a program, and walking what ops read and write. One thread; everything lives
+ * in the program's arena. */
 #include "plan/plan_int.h"
 
 #define PROGRAM_ARENA_MAX ((size_t)1 << 30)
@@ -21,8 +22,8 @@ void ig_program_destroy(ig_program **program) {
 }
 
 /* Makes room for element *n of an arena array and steps over index 0, which means "none". */
-static ig_status extend(ig_program *p, void *array, uint32_t *n, uint32_t *cap, size_t size, bool skip_zero,
-                        ig_err *err) {
+static ig_status extend(ig_program *p, void *array, uint32_t *n, uint32_t *cap, size_t size,
+                        bool skip_zero, ig_err *err) {
     if (skip_zero && *n == 0)
         *n = 1;
     if (*n < *cap)
@@ -40,17 +41,19 @@ static ig_status extend(ig_program *p, void *array, uint32_t *n, uint32_t *cap, 
     return IG_OK;
 }
 
-ig_status ig_program_value(ig_program *p, const char *name, ig_rows rows, ig_dtype dtype, uint32_t cols,
-                           ig_value_id *out, ig_err *err) {
+ig_status ig_program_value(ig_program *p, const char *name, ig_rows rows, ig_dtype dtype,
+                           uint32_t cols, ig_value_id *out, ig_err *err) {
     if (cols == 0 || cols > IG_WIDTH_MAX)
-        return ig_fail(err, IG_ELIMIT, "value %s has %u columns; the limit is %u", name, cols, IG_WIDTH_MAX);
+        return ig_fail(err, IG_ELIMIT, "value %s has %u columns; the limit is %u", name, cols,
+                       IG_WIDTH_MAX);
     IG_TRY(extend(p, &p->values, &p->n_values, &p->cap_values, sizeof *p->values, true, err));
     p->values[p->n_values] = (ig_value){.name = name, .rows = rows, .dtype = dtype, .cols = cols};
     *out = p->n_values++;
     return IG_OK;
 }
 
-ig_status ig_program_weight(ig_program *p, const ig_weight *weight, ig_weight_id *out, ig_err *err) {
+ig_status ig_program_weight(ig_program *p, const ig_weight *weight, ig_weight_id *out,
+                            ig_err *err) {
     IG_TRY(extend(p, &p->weights, &p->n_weights, &p->cap_weights, sizeof *p->weights, true, err));
     p->weights[p->n_weights] = *weight;
     *out = p->n_weights++;

@@ -1,7 +1,8 @@
 /* select_rows.c: two passes that remove work: rows nobody asked for, ops nobody reads.
  *
- * select_rows commutes with row-wise ops, so it moves up to right behind the last op that reads other rows, writes state
- * or needs a row's position: of a long prompt only the wanted rows pass the last feed-forward block. */
+ * select_rows commutes with row-wise ops, so it moves up to right behind the last op that reads
+ * other rows, writes state or needs a row's position: of a long prompt only the wanted rows pass
+ * the last feed-forward block. */
 #include "plan/plan_int.h"
 
 static bool needs_all_rows(const ig_op *op) {
@@ -18,8 +19,8 @@ static uint32_t find_select(const ig_program *p) {
 }
 
 /* The selected twin of value v, made on first use. */
-static ig_status twin_of(ig_program *p, ig_value_id *twins, ig_value_id v, ig_op *selects, uint32_t *n_selects,
-                         ig_err *err) {
+static ig_status twin_of(ig_program *p, ig_value_id *twins, ig_value_id v, ig_op *selects,
+                         uint32_t *n_selects, ig_err *err) {
     if (twins[v])
         return IG_OK;
     ig_value old = p->values[v];
@@ -90,7 +91,8 @@ ig_status ig_pass_drop_unread(ig_program *p, ig_err *err) {
     for (uint32_t i = p->n_ops; i-- > 0;) {
         const ig_op *op = &p->ops[i];
         bool attends = op->kind == IG_OP_ATTEND;
-        keep[i] = op->kind == IG_OP_SEND || (attends && op->in[1].value && state_read[op->u.attend.state]);
+        keep[i] = op->kind == IG_OP_SEND ||
+                  (attends && op->in[1].value && state_read[op->u.attend.state]);
         for (uint32_t j = 0; j < IG_OP_OUT_MAX; j++)
             keep[i] = keep[i] || (op->out[j].value && value_read[op->out[j].value]);
         if (!keep[i])

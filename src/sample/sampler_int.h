@@ -31,13 +31,13 @@ struct ig_sampler {
     uint32_t history_cap, history_n, history_at;
 
     uint32_t penalty_window, dry_window; /* 0 = off */
-    ig_token_counts penalty_count;          /* token → occurrences in the penalty window */
+    ig_token_counts penalty_count;       /* token → occurrences in the penalty window */
     ig_token_counts dry_repeat; /* token → longest repeat it would continue; filled per draw */
-    int32_t *dry_recent;     /* [dry_window] newest first */
-    uint32_t *dry_match;     /* [dry_window] Z values */
-    ig_logit_bias *bias;     /* [p.n_logit_bias] */
-    ig_token_run *breaker;   /* [p.n_dry_breakers], ordered by first token */
-    int32_t *breaker_ids;    /* [n_breaker_ids] */
+    int32_t *dry_recent;        /* [dry_window] newest first */
+    uint32_t *dry_match;        /* [dry_window] Z values */
+    ig_logit_bias *bias;        /* [p.n_logit_bias] */
+    ig_token_run *breaker;      /* [p.n_dry_breakers], ordered by first token */
+    int32_t *breaker_ids;       /* [n_breaker_ids] */
     size_t n_breaker_ids;
     uint32_t dry_exponent_max;
 

@@ -219,7 +219,8 @@ static ig_status put_percent_value(tmpl_ctx *c, const spec *s, const tmpl_value 
 }
 
 /* "(key)": *found is its value in the mapping; NULL when there is no key. */
-static ig_status percent_key(tmpl_ctx *c, percent *p, ig_str format, size_t *i, tmpl_value **found) {
+static ig_status percent_key(tmpl_ctx *c, percent *p, ig_str format, size_t *i,
+                             tmpl_value **found) {
     *found = NULL;
     if (*i >= format.n || format.p[*i] != '(')
         return IG_OK;

@@ -1,5 +1,6 @@
-/* codebook_table.c: grids of the IQ1, IQ2 and IQ3 types, made by make_codebooks.py. An entry packs the level
- * numbers of its elements, first element lowest: 8 of 2 bits, or 4 of 3 bits (IQ3). Constant data. */
+/* codebook_table.c: grids of the IQ1, IQ2 and IQ3 types, made by make_codebooks.py. An entry packs
+ * the level numbers of its elements, first element lowest: 8 of 2 bits, or 4 of 3 bits (IQ3).
+ * Constant data. */
 #include "tensor/codebook_int.h"
 
 /* clang-format off */

@@ -1,7 +1,9 @@
-/* tensor.h: face of the tensor room, floor 2: dtype table, block layouts, scalar codecs, padding rules.
+/* tensor.h: face of the tensor room, floor 2: dtype table, block layouts,
+ * scalar codecs, padding rules.
  *
- * Shape alphabet of the whole project: T tokens in the step, D model width, H query heads, Hk KV heads, Dh head width
- * (Dk, Dv when keys and values differ), F FFN width, E experts, V vocabulary, P page tokens, L layers. */
+ * Shape alphabet of the whole project: T tokens in the step, D model width, H query heads, Hk KV
+ * heads, Dh head width (Dk, Dv when keys and values differ), F FFN width, E experts, V vocabulary,
+ * P page tokens, L layers. */
 #ifndef IG_TENSOR_TENSOR_H
 #define IG_TENSOR_TENSOR_H
 
@@ -48,22 +50,25 @@ typedef enum ig_dtype {
     IG_DTYPE_COUNT
 } ig_dtype;
 
-/* Decodes n elements (a multiple of the block) from src to dst; bit-equal to the format's definition. */
+/* Decodes n elements (a multiple of the block) from src to dst; bit-equal to
+ * the format's definition. */
 typedef void (*ig_decode_fn)(const void *src, float *dst, size_t n);
-/* Encodes likewise with the reference formulas; a block that holds a NaN or an infinity decodes to non-finite values, not
- * to a number. NULL where only a quantiser room can (K types and below use searches). */
+/* Encodes likewise with the reference formulas; a block that holds a NaN or an infinity
+ * decodes to non-finite values, not to a number. NULL where only a quantiser room can (K types
+ * and below use searches). */
 typedef void (*ig_encode_fn)(const float *src, void *dst, size_t n);
 
 typedef struct ig_dtype_row {
-    const char *name;        /* "Q4_K" */
-    int32_t gguf_id;         /* ggml type id, -1 = not in GGUF */
-    uint16_t block_elems;    /* elements of one block along the row */
+    const char *name;     /* "Q4_K" */
+    int32_t gguf_id;      /* ggml type id, -1 = not in GGUF */
+    uint16_t block_elems; /* elements of one block along the row */
     uint16_t block_bytes;
-    bool weight;             /* may be a weight (not an index table or an activation format) */
-    double tolerance;        /* NMSE a fast kernel may differ from ref, with activations in int8 (block types) or in the
-                              * weight's own precision (F16, BF16); 0 = f32 arithmetic */
-    ig_decode_fn decode;     /* NULL = no codec: such a tensor can be listed, but arch refuses it by name */
-    ig_encode_fn encode;     /* F32 F16 BF16 Q8_0 Q4_0 (KV cache types) */
+    bool weight; /* may be a weight (not an index table or an activation format) */
+    /* NMSE a fast kernel may differ from ref, with activations in int8 (block types) or in the
+     * weight's own precision (F16, BF16); 0 = f32 arithmetic. */
+    double tolerance;
+    ig_decode_fn decode; /* NULL = no codec: the tensor can be listed, arch refuses it by name */
+    ig_encode_fn encode; /* F32 F16 BF16 Q8_0 Q4_0 (KV cache types) */
 } ig_dtype_row;
 
 /* Row of a dtype; dtype must be valid. Static storage. */
@@ -72,7 +77,8 @@ const ig_dtype_row *ig_dtype_info(ig_dtype dtype);
 ig_dtype ig_dtype_from_gguf(uint32_t gguf_id);
 /* Case-insensitive; IG_DTYPE_NONE when unknown. */
 ig_dtype ig_dtype_from_name(ig_str name);
-/* Bytes of n elements along one row; false when n is no multiple of the block or the product overflows. */
+/* Bytes of n elements along one row; false when n is no multiple of the block or
+ * the product overflows. */
 IG_MUST_USE bool ig_dtype_bytes(ig_dtype dtype, uint64_t n_elems, uint64_t *bytes);
 
 /* Exact, NaN becomes quiet; both ways as the processor's own conversion. */

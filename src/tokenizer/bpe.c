@@ -264,8 +264,8 @@ static bool only_newlines(const char *p, size_t n) {
     return true;
 }
 
-/* Whether the merges of a token's text lead back to the token. Finding it out for a whole vocabulary
- * takes longer than most texts, so it is found out for the tokens that occur. */
+/* Whether the merges of a token's text lead back to the token. Finding it out for a whole
+ * vocabulary takes longer than most texts, so it is found out for the tokens that occur. */
 typedef enum ig_whole { WHOLE_UNKNOWN, WHOLE_NO, WHOLE_YES } ig_whole;
 
 static ig_status is_whole(ig_work *w, ig_merge_kind kind, uint32_t id, const char *p, size_t n,

@@ -67,6 +67,7 @@ TEST(cursor_stops_at_the_end) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(errors_carry_prefix_and_stay_bounded), T(arena_objects_are_zeroed_aligned_and_bounded),
-               T(buf_keeps_its_ceiling), T(allocation_fails_on_demand), T(cursor_stops_at_the_end));
+    return RUN(argc, argv, T(errors_carry_prefix_and_stay_bounded),
+               T(arena_objects_are_zeroed_aligned_and_bounded), T(buf_keeps_its_ceiling),
+               T(allocation_fails_on_demand), T(cursor_stops_at_the_end));
 }

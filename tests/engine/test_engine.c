@@ -43,7 +43,8 @@ static bool on_text(void *user, const char *text, size_t size) {
     memcpy(g->text + g->n, text, n);
     g->n += n;
     g->pieces++;
-    g->broken = g->broken || ((unsigned char)text[0] & 0xC0) == 0x80 || (unsigned char)text[size - 1] >= 0xC0;
+    g->broken = g->broken || ((unsigned char)text[0] & 0xC0) == 0x80 ||
+                (unsigned char)text[size - 1] >= 0xC0;
     if (g->cancel)
         ingot_session_cancel(g->cancel);
     return g->pieces_max == 0 || g->pieces < g->pieces_max;
@@ -58,14 +59,15 @@ static bool on_token(void *user, int32_t id, float logprob) {
 }
 
 static ingot_generate_options options_for(gathered *g, int64_t max_tokens) {
-    ingot_generate_options o = {.max_tokens = max_tokens, .on_text = on_text, .on_token = on_token, .user = g};
+    ingot_generate_options o = {
+        .max_tokens = max_tokens, .on_text = on_text, .on_token = on_token, .user = g};
     ingot_sampling_defaults(&o.sampling);
     o.sampling.temperature = 0;
     return o;
 }
 
-static ingot_generate_result generate(ingot_session *s, const char *prompt, const ingot_generate_options *o,
-                                      ingot_status want) {
+static ingot_generate_result generate(ingot_session *s, const char *prompt,
+                                      const ingot_generate_options *o, ingot_status want) {
     ingot_generate_result r = {0};
     ingot_error err = {0};
     int32_t *ids = NULL;
@@ -74,7 +76,8 @@ static ingot_generate_result generate(ingot_session *s, const char *prompt, cons
     if (!status)
         status = ingot_generate(s, ids, n, o, &r, &err);
     if (status != want)
-        TEST_FAIL("status is %s, not %s: %s", ingot_status_name(status), ingot_status_name(want), err.message);
+        TEST_FAIL("status is %s, not %s: %s", ingot_status_name(status), ingot_status_name(want),
+                  err.message);
     ingot_ids_free(&ids);
     return r;
 }
@@ -98,7 +101,8 @@ TEST(describes) {
     CHECK_EQ(ingot_model_roof(model, &roof, NULL), INGOT_OK);
     CHECK(roof.read_bytes_per_second > 0 && roof.dot_ops_per_second > 0);
     CHECK(ingot_token_ends(model, TINY_GGUF_EOS) && ingot_token_ends(model, TINY_GGUF_END_OF_TURN));
-    CHECK(!ingot_token_ends(model, 'a') && !ingot_token_ends(model, -1) && !ingot_token_ends(model, 1 << 30));
+    CHECK(!ingot_token_ends(model, 'a') && !ingot_token_ends(model, -1) &&
+          !ingot_token_ends(model, 1 << 30));
     ingot_model_close(&model);
     CHECK(model == NULL);
     ingot_model_close(&model);
@@ -125,7 +129,8 @@ TEST(refuses) {
         ingot_model *model = NULL;
         ingot_error err = {0};
         ingot_status status = ingot_model_open(&model, cases[i].path, &cases[i].options, &err);
-        if ((cases[i].status != INGOT_ARGUMENT && status != cases[i].status) || !status || !strstr(err.message, cases[i].says))
+        if ((cases[i].status != INGOT_ARGUMENT && status != cases[i].status) || !status ||
+            !strstr(err.message, cases[i].says))
             TEST_FAIL("case %zu: %s: %s", i, ingot_status_name(status), err.message);
         CHECK(model == NULL);
         ingot_model_close(&model);
@@ -140,13 +145,15 @@ TEST(refuses) {
 }
 
 TEST(checks_ids) {
-    ingot_model *model = open_model(f32_path, &(ingot_model_options){.threads = 1, .context = 16, .outputs = 4});
+    ingot_model *model =
+        open_model(f32_path, &(ingot_model_options){.threads = 1, .context = 16, .outputs = 4});
     ingot_session *s = open_session(model);
     REQUIRE(s);
     ingot_error err = {0};
     int32_t ids[32] = {1, 2, 3};
     float logits[TINY_GGUF_TOKENS * 2];
-    CHECK_EQ(ingot_session_eval(s, (int32_t[]){TINY_GGUF_TOKENS}, 1, NULL, 0, &err), INGOT_ARGUMENT);
+    CHECK_EQ(ingot_session_eval(s, (int32_t[]){TINY_GGUF_TOKENS}, 1, NULL, 0, &err),
+             INGOT_ARGUMENT);
     CHECK_EQ(ingot_session_eval(s, (int32_t[]){-1}, 1, NULL, 0, &err), INGOT_ARGUMENT);
     CHECK_EQ(ingot_session_eval(s, ids, 17, NULL, 0, &err), INGOT_LIMIT);
     CHECK_EQ(ingot_session_eval(s, ids, SIZE_MAX, NULL, 0, &err), INGOT_LIMIT);
@@ -162,7 +169,8 @@ TEST(checks_ids) {
 }
 
 TEST(generates) {
-    static const char *const three_four[] = {"zzz", "34"}, *const accent[] = {"\u00e91"}, *const never[] = {"cX", "dX", ""};
+    static const char *const three_four[] = {"zzz", "34"}, *const accent[] = {"\u00e91"},
+                             *const never[] = {"cX", "dX", ""};
     const struct {
         const char *prompt;
         int64_t max;
@@ -178,7 +186,7 @@ TEST(generates) {
         {"0", 12, three_four, 2, "\u00e912", INGOT_STOP_STRING, 6},
         {"0", 12, accent, 1, "", INGOT_STOP_STRING, 3},
         {"a", 5, never, 3, "bcdef", INGOT_STOP_LENGTH, 5},
-        {"a", 2, never, 3, "bc", INGOT_STOP_LENGTH, 2}, /* held back at the end, and given */
+        {"a", 2, never, 3, "bc", INGOT_STOP_LENGTH, 2},    /* held back at the end, and given */
         {"0", 1, NULL, 0, "\uFFFD", INGOT_STOP_LENGTH, 1}, /* half a character */
         {"A", -1, NULL, 0, NULL, INGOT_STOP_CONTEXT, 64},
     };
@@ -285,7 +293,8 @@ TEST(starts_anew_behind_a_window) {
     for (int i = 0; i < 300; i++)
         ids[i] = i * 7 % 250;
     for (int round = 0; round < 3; round++) {
-        CHECK_EQ(ingot_session_eval(s, ids + ingot_session_keep(s, ids, 300), 300 - ingot_session_tokens(s), NULL, 0, &err),
+        CHECK_EQ(ingot_session_eval(s, ids + ingot_session_keep(s, ids, 300),
+                                    300 - ingot_session_tokens(s), NULL, 0, &err),
                  INGOT_OK);
         CHECK_EQ(ingot_session_keep(s, ids, 300), 299); /* not far back: still there */
         CHECK_EQ(ingot_session_keep(s, ids, 100), 0);   /* far back: forgotten */
@@ -307,8 +316,9 @@ TEST(starts_anew_behind_a_window) {
 }
 
 TEST(logits_do_not_depend_on_steps) {
-    static const ingot_model_options options[] = {
-        {.threads = 1, .batch = 100, .outputs = 100}, {.threads = 2, .batch = 7, .outputs = 3}, {.threads = 3, .batch = 1}};
+    static const ingot_model_options options[] = {{.threads = 1, .batch = 100, .outputs = 100},
+                                                  {.threads = 2, .batch = 7, .outputs = 3},
+                                                  {.threads = 3, .batch = 1}};
     static float rows[IG_COUNT(options)][60][TINY_GGUF_TOKENS];
     int32_t ids[100];
     for (int i = 0; i < 100; i++)
@@ -327,7 +337,9 @@ TEST(logits_do_not_depend_on_steps) {
 
 TEST(two_models) {
     ingot_model *a = open_model(f32_path, &(ingot_model_options){.threads = 1});
-    ingot_model *b = open_model(q8_path, &(ingot_model_options){.threads = 2, .cache_type_k = "q8_0", .cache_type_v = "q4_0"});
+    const ingot_model_options small_cache = {
+        .threads = 2, .cache_type_k = "q8_0", .cache_type_v = "q4_0"};
+    ingot_model *b = open_model(q8_path, &small_cache);
     ingot_session *s = open_session(a), *t = open_session(b);
     REQUIRE(s && t);
     for (int i = 0; i < 3; i++) {
@@ -373,7 +385,9 @@ static void talk(void *user) {
 TEST(sessions_on_threads) {
     ingot_model *model = open_model(f32_path, &(ingot_model_options){.threads = 2});
     REQUIRE(model);
-    talker talkers[3] = {{.model = model, .prompt = "A"}, {.model = model, .prompt = "M"}, {.model = model, .prompt = "0"}};
+    talker talkers[3] = {{.model = model, .prompt = "A"},
+                         {.model = model, .prompt = "M"},
+                         {.model = model, .prompt = "0"}};
     ig_thread *threads[3] = {0};
     ig_err err = {0};
     for (int i = 0; i < 3; i++)
@@ -396,7 +410,8 @@ static void cancel_soon(void *user) {
 }
 
 TEST(cancels) {
-    ingot_model *model = open_model(f32_path, &(ingot_model_options){.threads = 1, .context = 1u << 18});
+    ingot_model *model =
+        open_model(f32_path, &(ingot_model_options){.threads = 1, .context = 1u << 18});
     ingot_session *s = open_session(model);
     REQUIRE(s);
     ig_thread *thread = NULL;
@@ -422,7 +437,9 @@ TEST(cancels) {
 
 TEST(forecast_is_exact) {
     static const ingot_model_options options[] = {
-        {.threads = 1}, {.threads = 1, .context = 1000, .batch = 33}, {.threads = 1, .context = 31, .cache_type_k = "q8_0"},
+        {.threads = 1},
+        {.threads = 1, .context = 1000, .batch = 33},
+        {.threads = 1, .context = 31, .cache_type_k = "q8_0"},
         {.threads = 1, .context = 300, .cache_type_v = "f32", .device = "ref"}};
     for (size_t i = 0; i < 2 * IG_COUNT(options); i++) {
         const ingot_model_options *o = &options[i / 2];
@@ -466,7 +483,8 @@ TEST(renders_and_reports) {
     ingot_text_free(&text);
     CHECK_EQ(ingot_chat_render(vocab, wrong, sizeof wrong - 1, NULL, &text, &err), INGOT_ARGUMENT);
     CHECK_STR(err.message, "role oracle is not known");
-    CHECK_EQ(ingot_chat_render(NULL, messages, sizeof messages - 1, NULL, &text, &err), INGOT_UNSUPPORTED);
+    CHECK_EQ(ingot_chat_render(NULL, messages, sizeof messages - 1, NULL, &text, &err),
+             INGOT_UNSUPPORTED);
     ingot_model_close(&vocab);
     CHECK_EQ(ingot_model_report(f32_path, NULL, INGOT_REPORT_PLAN, &text, &err), INGOT_OK);
     CHECK(text.size > 100);
@@ -488,7 +506,8 @@ static ingot_status whole_life(ingot_error *err) {
     o.sampling.dry_multiplier = 0.5f;
     o.stop = (const char *const[]){"CX"};
     o.n_stop = 1;
-    ingot_status status = ingot_model_open(&model, f32_path, &(ingot_model_options){.threads = 1, .context = 64}, err);
+    const ingot_model_options options = {.threads = 1, .context = 64};
+    ingot_status status = ingot_model_open(&model, f32_path, &options, err);
     if (!status)
         status = ingot_session_open(&s, model, err);
     /* A template that could not be compiled for want of memory is kept from whoever asks for it. */
@@ -521,7 +540,8 @@ TEST(survives_failed_allocations) {
         }
         failed++;
         if (status && (status != INGOT_MEMORY || !err.message[0]))
-            TEST_FAIL("allocation %llu: %s: %s", (unsigned long long)n, ingot_status_name(status), err.message);
+            TEST_FAIL("allocation %llu: %s: %s", (unsigned long long)n, ingot_status_name(status),
+                      err.message);
     }
     TEST_FAIL("no end");
 }
@@ -546,9 +566,11 @@ static bool make_models(void) {
 int main(int argc, char **argv) {
     if (!make_models())
         return 1;
-    int code = RUN(argc, argv, T(describes), T(refuses), T(checks_ids), T(generates), T(obeys_callbacks), T(goes_on),
-                   T(keeps_what_is_shared), T(starts_anew_behind_a_window), T(logits_do_not_depend_on_steps), T(two_models), T(sessions_on_threads),
-                   T(cancels), T(forecast_is_exact), T(renders_and_reports), T(survives_failed_allocations));
+    int code =
+        RUN(argc, argv, T(describes), T(refuses), T(checks_ids), T(generates), T(obeys_callbacks),
+            T(goes_on), T(keeps_what_is_shared), T(starts_anew_behind_a_window),
+            T(logits_do_not_depend_on_steps), T(two_models), T(sessions_on_threads), T(cancels),
+            T(forecast_is_exact), T(renders_and_reports), T(survives_failed_allocations));
     unlink(f32_path);
     unlink(q8_path);
     unlink(vocab_path);

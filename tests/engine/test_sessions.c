@@ -1,5 +1,5 @@
-/* test_sessions.c: the public face over a tiny model: sessions in steps, side by side, cut short, cancelled, out of room and
- * out of memory. */
+/* test_sessions.c: the public face over a tiny model: sessions in steps, side by side, cut short,
+ * cancelled, out of room and out of memory. */
 #include <unistd.h>
 
 #include "base/base.h"
@@ -23,7 +23,8 @@ static ingot_model *open_model(const ingot_model_options *options) {
     return model;
 }
 
-/* Logits of the last token of ids[0, n), evaluated `chunk` at a time. False (with a failed check) on an error. */
+/* Logits of the last token of ids[0, n), evaluated `chunk` at a time. False (with a
+ * failed check) on an error. */
 static bool eval(ingot_model *model, uint32_t n, uint32_t chunk, float *logits) {
     ingot_session *s = NULL;
     ingot_error error = {0};
@@ -50,7 +51,8 @@ TEST(steps_threads_and_batches_give_the_same_bits) {
     } CUTS[] = {{1, 0, N}, {2, 0, N}, {2, 7, N}, {2, 0, 1}, {3, 3, 11}};
     float *want = row(), *got = row();
     for (size_t i = 0; i < IG_COUNT(CUTS); i++) {
-        ingot_model *model = open_model(&(ingot_model_options){.threads = CUTS[i].threads, .batch = CUTS[i].batch});
+        ingot_model *model =
+            open_model(&(ingot_model_options){.threads = CUTS[i].threads, .batch = CUTS[i].batch});
         REQUIRE(model);
         CHECK(eval(model, N, CUTS[i].chunk, i ? got : want));
         CHECK(i == 0 || same(want, got));
@@ -123,7 +125,8 @@ TEST(full_context_and_foreign_ids_evaluate_nothing) {
     int32_t foreign = (int32_t)vocabulary;
     CHECK(ingot_session_open(&s, model, NULL) == INGOT_OK);
     CHECK(ingot_session_eval(s, ids, 30, NULL, 0, NULL) == INGOT_OK);
-    CHECK(ingot_session_eval(s, ids, 3, NULL, 0, &error) == INGOT_LIMIT && strstr(error.message, "32"));
+    CHECK(ingot_session_eval(s, ids, 3, NULL, 0, &error) == INGOT_LIMIT &&
+          strstr(error.message, "32"));
     CHECK(ingot_session_eval(s, &foreign, 1, NULL, 0, &error) == INGOT_ARGUMENT);
     CHECK(ingot_session_tokens(s) == 30);
     CHECK(ingot_session_eval(s, ids, 2, NULL, 0, NULL) == INGOT_OK);
@@ -155,7 +158,8 @@ static ingot_status whole_life(void) {
     ingot_model *model = NULL;
     ingot_session *s = NULL;
     ingot_error error = {0};
-    ingot_status status = ingot_model_open(&model, path, &(ingot_model_options){.threads = 1, .context = 64}, &error);
+    ingot_status status =
+        ingot_model_open(&model, path, &(ingot_model_options){.threads = 1, .context = 64}, &error);
     if (!status)
         status = ingot_session_open(&s, model, &error);
     if (!status)
@@ -176,8 +180,8 @@ TEST(allocation_n_fails) {
         const ingot_status status = whole_life();
         (void)ig_alloc_fail_after(0);
         if (status != INGOT_MEMORY)
-            TEST_FAIL("allocation %llu of %llu: status %s", (unsigned long long)n, (unsigned long long)all,
-                      ingot_status_name(status));
+            TEST_FAIL("allocation %llu of %llu: status %s", (unsigned long long)n,
+                      (unsigned long long)all, ingot_status_name(status));
     }
 }
 
@@ -186,11 +190,14 @@ TEST(what_cannot_be_opened_is_named) {
     ingot_error error = {0};
     CHECK(ingot_model_open(&model, "no/such/file.gguf", NULL, &error) == INGOT_IO);
     CHECK(strstr(error.message, "no/such/file.gguf") && model == NULL);
-    CHECK(ingot_model_open(&model, path, &(ingot_model_options){.device = "abacus"}, &error) == INGOT_UNSUPPORTED);
+    CHECK(ingot_model_open(&model, path, &(ingot_model_options){.device = "abacus"}, &error) ==
+          INGOT_UNSUPPORTED);
     CHECK(strstr(error.message, "abacus") && strstr(error.message, "cpu"));
-    CHECK(ingot_model_open(&model, path, &(ingot_model_options){.cache_type_k = "q9"}, &error) == INGOT_ARGUMENT);
+    CHECK(ingot_model_open(&model, path, &(ingot_model_options){.cache_type_k = "q9"}, &error) ==
+          INGOT_ARGUMENT);
     CHECK(strstr(error.message, "q9"));
-    CHECK(ingot_model_open(&model, path, &(ingot_model_options){.cpu_isa = "mmx"}, &error) != INGOT_OK);
+    CHECK(ingot_model_open(&model, path, &(ingot_model_options){.cpu_isa = "mmx"}, &error) !=
+          INGOT_OK);
     CHECK(strstr(error.message, "mmx") && model == NULL);
 }
 
@@ -235,10 +242,11 @@ int main(int argc, char **argv) {
         fprintf(stderr, "cannot make the model\n");
         return 1;
     }
-    int code = RUN(argc, argv, T(steps_threads_and_batches_give_the_same_bits), T(sessions_on_two_threads_take_turns),
-                   T(truncated_session_goes_on_as_if_new), T(full_context_and_foreign_ids_evaluate_nothing),
-                   T(cancelled_from_another_thread), T(allocation_n_fails), T(what_cannot_be_opened_is_named),
-                   T(forecast_is_what_is_taken));
+    int code =
+        RUN(argc, argv, T(steps_threads_and_batches_give_the_same_bits),
+            T(sessions_on_two_threads_take_turns), T(truncated_session_goes_on_as_if_new),
+            T(full_context_and_foreign_ids_evaluate_nothing), T(cancelled_from_another_thread),
+            T(allocation_n_fails), T(what_cannot_be_opened_is_named), T(forecast_is_what_is_taken));
     unlink(path);
     return code;
 }

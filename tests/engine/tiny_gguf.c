@@ -13,8 +13,10 @@
 
 static const char CHAT_TEMPLATE[] =
     "{{ bos_token }}{% for m in messages %}"
-    "{% if m.role not in ['system', 'user', 'assistant'] %}{{ raise_exception('role ' + m.role + ' is not known') }}{% endif %}"
-    "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content }}<end_of_turn>\n{% endfor %}"
+    "{% if m.role not in ['system', 'user', 'assistant'] %}"
+    "{{ raise_exception('role ' + m.role + ' is not known') }}{% endif %}"
+    "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
+    "{{ m.content }}<end_of_turn>\n{% endfor %}"
     "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}";
 
 typedef struct maker {
@@ -28,8 +30,11 @@ typedef struct maker {
 } maker;
 
 int32_t tiny_gguf_next(int32_t id) {
-    static const int32_t rows[][2] = {{'z', '.'},  {'.', TINY_GGUF_END_OF_TURN}, {'Z', 'A'}, {'\n', 'x'}, {'0', 0xC3},
-                                      {0xC3, 0xA9}, {0xA9, '1'}, {'9', '0'}, {TINY_GGUF_HE, 'l'}, {TINY_GGUF_BOS, 'a'}};
+    static const int32_t rows[][2] = {{'z', '.'},          {'.', TINY_GGUF_END_OF_TURN},
+                                      {'Z', 'A'},          {'\n', 'x'},
+                                      {'0', 0xC3},         {0xC3, 0xA9},
+                                      {0xA9, '1'},         {'9', '0'},
+                                      {TINY_GGUF_HE, 'l'}, {TINY_GGUF_BOS, 'a'}};
     for (size_t i = 0; i < IG_COUNT(rows); i++) {
         if (rows[i][0] == id)
             return rows[i][1];
@@ -67,10 +72,12 @@ static void fill_output(float *out) {
     }
 }
 
-static ig_status tensor(maker *m, const char *name, ig_dtype dtype, uint32_t columns, uint32_t rows, ig_err *err) {
+static ig_status tensor(maker *m, const char *name, ig_dtype dtype, uint32_t columns, uint32_t rows,
+                        ig_err *err) {
     const ig_dtype_row *row = ig_dtype_info(dtype);
     if (!m->writing) {
-        ig_gguf_writer_tensor(m->w, ig_str_of(name), dtype, rows ? 2 : 1, (const uint64_t[]){columns, rows});
+        ig_gguf_writer_tensor(m->w, ig_str_of(name), dtype, rows ? 2 : 1,
+                              (const uint64_t[]){columns, rows});
         return IG_OK;
     }
     size_t n = (size_t)columns * (rows ? rows : 1);
@@ -106,7 +113,8 @@ static ig_status layer(maker *m, uint32_t i, ig_err *err) {
         snprintf(name, sizeof name, "blk.%u.%s.weight", i, tensors[k].name);
         for (size_t j = 0; j < ROWS_MAX; j++)
             m->values[j] = tensors[k].size * (tensors[k].rows ? uniform(&m->random) : 1.0f);
-        IG_TRY(tensor(m, name, tensors[k].rows ? m->dtype : IG_DTYPE_F32, tensors[k].columns, tensors[k].rows, err));
+        IG_TRY(tensor(m, name, tensors[k].rows ? m->dtype : IG_DTYPE_F32, tensors[k].columns,
+                      tensors[k].rows, err));
     }
     return IG_OK;
 }
@@ -126,7 +134,8 @@ static ig_status tensors(maker *m, ig_err *err) {
 
 /* Printable bytes spell themselves, the others are moved to U+0100 and above in their order. */
 static size_t spell(uint32_t id, char out[32]) {
-    static const char *const others[] = {"<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>", "he"};
+    static const char *const others[] = {"<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>",
+                                         "he"};
     uint32_t moved = 0x100, c = 0;
     if (id >= 256)
         return (size_t)snprintf(out, 32, "%s", others[id - 256]);
@@ -151,12 +160,18 @@ static void put_keys(ig_gguf_writer *w, const tiny_gguf_options *o) {
         const char *key;
         uint32_t value;
     } numbers[] = {
-        {"@.vocab_size", TINY_GGUF_TOKENS},   {"@.context_length", TINY_GGUF_CONTEXT},
-        {"@.embedding_length", WIDTH},        {"@.block_count", LAYERS},
-        {"@.feed_forward_length", FFN},       {"@.rope.dimension_count", HEAD_WIDTH},
-        {"@.attention.key_length", HEAD_WIDTH},   {"@.attention.value_length", HEAD_WIDTH},
-        {"@.attention.head_count", HEADS},    {"@.attention.head_count_kv", KV_HEADS},
-        {"tokenizer.ggml.bos_token_id", TINY_GGUF_BOS}, {"tokenizer.ggml.eos_token_id", TINY_GGUF_EOS},
+        {"@.vocab_size", TINY_GGUF_TOKENS},
+        {"@.context_length", TINY_GGUF_CONTEXT},
+        {"@.embedding_length", WIDTH},
+        {"@.block_count", LAYERS},
+        {"@.feed_forward_length", FFN},
+        {"@.rope.dimension_count", HEAD_WIDTH},
+        {"@.attention.key_length", HEAD_WIDTH},
+        {"@.attention.value_length", HEAD_WIDTH},
+        {"@.attention.head_count", HEADS},
+        {"@.attention.head_count_kv", KV_HEADS},
+        {"tokenizer.ggml.bos_token_id", TINY_GGUF_BOS},
+        {"tokenizer.ggml.eos_token_id", TINY_GGUF_EOS},
         {"tokenizer.ggml.eot_token_id", TINY_GGUF_END_OF_TURN},
     };
     static const ig_str merges[] = {{"h e", 3}};

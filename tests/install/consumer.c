@@ -1,4 +1,5 @@
-/* consumer.c: a stranger's program over the installed library: version, and ids of a text with a tiny vocabulary. */
+/* consumer.c: a stranger's program over the installed library: version, and ids of a text
+ * with a tiny vocabulary. */
 #include <ingot/ingot.h>
 #include <stdio.h>
 
@@ -7,7 +8,8 @@ int main(int argc, char **argv) {
     ingot_error error = {0};
     int32_t *ids = NULL;
     size_t n = 0;
-    if (argc != 2 || ingot_model_open(&model, argv[1], &(ingot_model_options){.vocab_only = true}, &error) ||
+    if (argc != 2 ||
+        ingot_model_open(&model, argv[1], &(ingot_model_options){.vocab_only = true}, &error) ||
         ingot_tokenize(model, "hello world", 11, INGOT_ADD_SPECIAL, &ids, &n, &error)) {
         fprintf(stderr, "consumer: %s\n", error.message);
         return 1;

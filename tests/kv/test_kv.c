@@ -19,7 +19,8 @@ static void check_pages(ig_kv *kv, ig_kv_seq *const *seqs) {
             const uint32_t *table = ig_kv_seq_table(seqs[s], g, &n);
             CHECK(n * PAGE >= tokens);
             for (uint32_t i = 0; i < n; i++) {
-                bool visible = GROUPS[g].window == 0 || (i + 1) * PAGE + GROUPS[g].window > tokens + 1;
+                bool visible =
+                    GROUPS[g].window == 0 || (i + 1) * PAGE + GROUPS[g].window > tokens + 1;
                 CHECK(!visible || table[i] != IG_KV_PAGE_NONE);
                 if (table[i] == IG_KV_PAGE_NONE)
                     continue;
@@ -113,5 +114,6 @@ TEST(allocation_failures_are_clean) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(random_walk_loses_no_page), T(forecast_is_enough), T(allocation_failures_are_clean));
+    return RUN(argc, argv, T(random_walk_loses_no_page), T(forecast_is_enough),
+               T(allocation_failures_are_clean));
 }

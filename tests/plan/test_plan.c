@@ -1,4 +1,5 @@
-/* test_plan.c: what the passes promise, on small transformers and on a device that computes nothing. */
+/* test_plan.c: what the passes promise, on small transformers and on a device
+ * that computes nothing. */
 #include "backend/dummy.h"
 #include "kernels/tiny_model.h"
 #include "plan/plan.h"
@@ -151,7 +152,8 @@ TEST(plans_for_a_device_that_computes_nothing) {
                 ig_device *device = NULL;
                 dummy_record record = {.merges = merges != 0, .absorbs = absorbs != 0};
                 ig_device_options options = {.progress_user = &record};
-                ig_limits limits = {.tokens_max = 37, .outputs_max = 5, .seqs_max = 3, .context_max = 100};
+                ig_limits limits = {
+                    .tokens_max = 37, .outputs_max = 5, .seqs_max = 3, .context_max = 100};
                 REQUIRE_OK(ig_device_open(&device, &dummy_backend, &options, &err));
                 REQUIRE_OK(tiny_model(&KINDS[k], &p, &err));
                 /* Hoisting may add a selection per value that crosses the border. */
@@ -236,8 +238,9 @@ TEST(allocation_failures_are_clean) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(select_rows_moves_behind_the_last_attend), T(linears_of_one_attend_and_one_glu_merge),
-               T(unread_ops_are_dropped), T(plans_for_a_device_that_computes_nothing),
+    return RUN(argc, argv, T(select_rows_moves_behind_the_last_attend),
+               T(linears_of_one_attend_and_one_glu_merge), T(unread_ops_are_dropped),
+               T(plans_for_a_device_that_computes_nothing),
                T(what_no_kernel_runs_is_refused_by_name), T(malformed_ops_are_refused),
                T(allocation_failures_are_clean));
 }

@@ -1,6 +1,6 @@
 /* test_tokenizer_complete.c: whole vocabularies against what the reference engine and Hugging
- * Face's tokenizers say. INGOT_TEST_TOKENIZERS names the folder that make_tokenizer_fixtures.py --complete
- * wrote; without it the tests are skipped. */
+ * Face's tokenizers say. INGOT_TEST_TOKENIZERS names the folder that make_tokenizer_fixtures.py
+ * --complete wrote; without it the tests are skipped. */
 #include "tokenizer/tokenizer.h"
 
 #include "test.h"

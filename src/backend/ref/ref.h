@@ -1,5 +1,5 @@
-/* ref.h: face of the ref backend: scalar truth. Plain loops, double accumulators, no cleverness; every other backend is
- * tested against it. */
+/* ref.h: face of the ref backend: scalar truth. Plain loops, double accumulators, no cleverness;
+ * every other backend is tested against it. */
 #ifndef IG_BACKEND_REF_REF_H
 #define IG_BACKEND_REF_REF_H
 
