@@ -37,10 +37,9 @@ install: ## PREFIX=/usr/local; DESTDIR is honoured
 	@scripts/build release
 	cmake --install build/release --prefix $(PREFIX)
 
-check: release ## rules of STYLE on every file; reports what clang-format would change
+check: release ## rules of STYLE on every file
 	@scripts/setup check
 	@scripts/check
-	@scripts/format --report
 
 format: ## clang-format on every C file
 	@scripts/setup format

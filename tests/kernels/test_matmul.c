@@ -38,9 +38,7 @@ static const level *levels(size_t *n) {
 }
 #endif
 
-/* ---- weights
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 /* Where a block of a type has f16 fields; random bytes there would be NaN or far too large. */
 typedef struct weight_type {
@@ -110,8 +108,7 @@ static void make_weights(const weight_type *type, uint8_t *w, size_t n_bytes, fi
     }
 }
 
-/* ---- activations as the kernel sees them
- * ----------------------------------------------------------------------------- */
+/* ---- activations as the kernel sees them ----------------------------------------------------- */
 
 static uint32_t word(const uint8_t *p) {
     uint32_t w;
@@ -148,9 +145,7 @@ static void unpack_acts(const ig_matmul_set *set, ig_act_format form, const uint
     }
 }
 
-/* ---- one product
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- one product ----------------------------------------------------------------------------- */
 
 typedef struct problem {
     const weight_type *type;

@@ -1,5 +1,5 @@
-/* test_team.c: barriers order memory, chunks are handed out once, runs follow each other and leave out whom they should, opening
- * survives a full heap. Run under TSan too. */
+/* test_team.c: barriers order memory, chunks are handed out once, runs follow each other and leave
+ * out whom they should, opening survives a full heap. Run under TSan too. */
 #include "test.h"
 
 #include "backend/cpu/cpu_team.h"
@@ -108,7 +108,7 @@ TEST(runs_follow_each_other) {
 
 typedef struct crowd {
     ig_team *team;
-    uint32_t smallest; /* run so far; written by thread 0 */
+    uint32_t smallest;        /* run so far; written by thread 0 */
     uint32_t strangers[1024]; /* per thread: runs it had no part in */
 } crowd;
 
@@ -121,7 +121,8 @@ static void crowd_run(void *user, uint32_t thread, uint32_t n_threads) {
     ig_team_barrier(c->team, thread);
 }
 
-/* More threads than cores: runs get fewer threads than the team has, and the others must stay out. */
+/* More threads than cores: runs get fewer threads than the team has, and the others must stay out.
+ */
 TEST(threads_left_out_stay_out) {
     ig_err err = {0};
     static crowd c;
@@ -178,7 +179,7 @@ TEST(allocation_failures) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(barriers_order_memory), T(chunks_are_taken_once), T(threads_left_out_stay_out),
-               T(runs_follow_each_other), T(idle_team_uses_no_cpu), T(bad_sizes_are_refused),
-               T(allocation_failures));
+    return RUN(argc, argv, T(barriers_order_memory), T(chunks_are_taken_once),
+               T(threads_left_out_stay_out), T(runs_follow_each_other), T(idle_team_uses_no_cpu),
+               T(bad_sizes_are_refused), T(allocation_failures));
 }

@@ -8,8 +8,8 @@
  * that q, k and v were computed from. The sum of the weights is that of the rounded ones. A missing
  * last column or token is zero.
  *
- * Bits of a query: as in attn_tmpl.c with pairs for elements; pairs start at even columns and tokens
- * of a page. */
+ * Bits of a query: as in attn_tmpl.c with pairs for elements; pairs start at even columns and
+ * tokens of a page. */
 
 /* Pairs of columns d, d + 1 of keys [v, v + VN). */
 IG_INLINE vp key_pair(const kind t, const void *k, uint32_t d, uint32_t v, bool both) {
@@ -67,8 +67,8 @@ IG_INLINE void join_v(const kind t, const attn_plane *p, const uint8_t *plane, u
 JOIN(f16)
 JOIN(bf16)
 
-/* In place: pairs never overtake the floats that are still to be read. Rows of queries have ATTN_PAD
- * floats behind them. */
+/* In place: pairs never overtake the floats that are still to be read. Rows of queries have
+ * ATTN_PAD floats behind them. */
 static void pack_query(float *q, uint32_t cols) {
     for (uint32_t d = cols; d % (2 * VN); d++)
         q[d] = 0;
@@ -142,10 +142,10 @@ IG_INLINE void add_pair(const kind t, const uint32_t n, const uint32_t nc, const
         x[i] = vp_set(p + i * ATTN_SCORE_STRIDE + j / 2);
     IG_UNROLL
     for (uint32_t u = 0; u < nc; u++) {
-        const vp val = t == KIND_COUNT ? vp_load((const float *)a->v +
-                                                 j / 2 * ig_round_up(a->cols, VN) + c + u * VN)
-                                       : value_pair(t, a->v, a->cols, j, c + u * VN,
-                                                    rest ? rest : VN, even, odd);
+        const vp val =
+            t == KIND_COUNT
+                ? vp_load((const float *)a->v + j / 2 * ig_round_up(a->cols, VN) + c + u * VN)
+                : value_pair(t, a->v, a->cols, j, c + u * VN, rest ? rest : VN, even, odd);
         IG_UNROLL
         for (uint32_t i = 0; i < n; i++)
             acc[i][u] = vp_dot(acc[i][u], x[i], val);

@@ -13,8 +13,8 @@
  * in its group does, take part with weight zero. Bytes of a page outside the tile's range are not
  * read (V) or masked after the product (K, where lanes do not mix).
  *
- * How a type of cache is read is a row of k_readers and v_readers: in place, or decoded page by page
- * into scratch, as floats or (attn_pairs.h) as pairs of BF16.
+ * How a type of cache is read is a row of k_readers and v_readers: in place, or decoded page by
+ * page into scratch, as floats or (attn_pairs.h) as pairs of BF16.
  *
  * Scores are kept times log2(e), so that weights are powers of 2. */
 #include "backend/cpu/attn_layout.h"
@@ -27,8 +27,8 @@
 #define NK (ATTN_PAGE / VN) /* vectors of keys in a page */
 #define AHEAD 1u            /* pages of prefetch */
 
-/* Scores of some queries and one page; `next` is what will be read afterwards. q and k have the form
- * that the reader gave them. */
+/* Scores of some queries and one page; `next` is what will be read afterwards. q and k have the
+ * form that the reader gave them. */
 typedef void (*scores_fn)(const float *q, size_t q_stride, const void *k, uint32_t cols, float *s,
                           const char *next);
 /* Adds the weighted V of keys [j0, j1) of one page to the results of some queries. */
@@ -56,7 +56,7 @@ typedef struct v_reader {
     float (*pack)(float *s, uint32_t lo, uint32_t hi);
     const weigh_fn *weigh;  /* [ATTN_TILE] by number of queries */
     const weigh_fn *direct; /* for tiles of one group: without decoding; NULL: there is none */
-    uint32_t page_floats;  /* of a page's weights in their row */
+    uint32_t page_floats;   /* of a page's weights in their row */
 } v_reader;
 
 /* ---- loads by type --------------------------------------------------------------------------- */
@@ -291,9 +291,10 @@ static void decode_v(const attn_plane *p, const uint8_t *plane, uint32_t head, u
     }
 }
 
-/* ---- readers ---------------------------------------------------------------------------------- */
+/* ---- readers --------------------------------------------------------------------------------- */
 
-static const k_reader k_in_place = {NULL, NULL, scores_f32, NULL}, k_quants = {decode_k, NULL, scores_f32, NULL};
+static const k_reader k_in_place = {NULL, NULL, scores_f32, NULL},
+                      k_quants = {decode_k, NULL, scores_f32, NULL};
 static const v_reader v_in_place = {NULL, NULL, weigh_f32, NULL, ATTN_PAGE},
                       v_quants = {decode_v, NULL, weigh_f32, NULL, ATTN_PAGE};
 #if ATTN_PAIRS
@@ -303,7 +304,8 @@ EACH(TILE, f16)
 EACH(TILE, bf16)
 static const scores_fn scores_f16[] = {EACH(SCORES, f16)}, scores_bf16[] = {EACH(SCORES, bf16)};
 static const weigh_fn weigh_f16[] = {EACH(WEIGH, f16)}, weigh_bf16[] = {EACH(WEIGH, bf16)};
-static const k_reader k_f16 = {NULL, NULL, scores_f16, NULL}, k_bf16 = {NULL, NULL, scores_bf16, NULL};
+static const k_reader k_f16 = {NULL, NULL, scores_f16, NULL},
+                      k_bf16 = {NULL, NULL, scores_bf16, NULL};
 static const v_reader v_f16 = {NULL, NULL, weigh_f16, NULL, ATTN_PAGE},
                       v_bf16 = {NULL, NULL, weigh_bf16, NULL, ATTN_PAGE};
 #endif
@@ -329,9 +331,9 @@ typedef struct tile {
     attn_plane k, v;
     const k_reader *read_k;
     const v_reader *read_v;
-    uint32_t head;       /* K/V head */
-    uint32_t first, n;   /* queries, numbered as in attn_cut */
-    float *q;            /* [n][q_stride], scaled, as read_k takes them */
+    uint32_t head;     /* K/V head */
+    uint32_t first, n; /* queries, numbered as in attn_cut */
+    float *q;          /* [n][q_stride], scaled, as read_k takes them */
     size_t q_stride;
     float *s;     /* [n][ATTN_SCORE_STRIDE] scores, then weights, of one block */
     float *acc;   /* [n][v_stride] running result */

@@ -75,12 +75,11 @@ IG_INLINE void KF(pair)(const ig_pair_args *g, const uint8_t *x, const int nr) {
         else                                                                                       \
             IG_COLUMNS(DOT)                                                                        \
     }
-        WORD(0)
-        WORD(4) WORD(1) WORD(5) WORD(2) WORD(6) WORD(3) WORD(7)
+        IG_EACH8_APART(WORD);
 #undef WORD
 #undef DOT_SPARE
 #undef DOT
-            if (nr == 1) {
+        if (nr == 1) {
             ia0 = vi_add(ia0, ia1);
             ib0 = vi_add(ib0, ib1);
         }
@@ -130,10 +129,9 @@ static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row
     q += 4 * row;
     for (uint32_t i = 0; i < n; i++) {
 #define WORD(w) vi_store(p->words[8 * i + (w)], CF(operand)(q, w));
-        WORD(0)
-        WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
+        IG_EACH8(WORD);
 #undef WORD
-            vf_store(p->scale[i], CF(scale)(s, row));
+        vf_store(p->scale[i], CF(scale)(s, row));
         if (CF(min))
             vf_store(p->least[i], CF(least)(s, row));
         q += CF(quant_bytes);
@@ -173,12 +171,10 @@ IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const
         const uint8_t *const xw = x + (w)*4 * nr;                                                  \
         IG_COLUMNS(X)                                                                              \
     }
-        WORD(0)
-        WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
+        IG_EACH8(WORD);
 #undef WORD
 #undef X
-            const vf da = vf_load(a->scale[i]),
-                     db = vf_load(b->scale[i]);
+        const vf da = vf_load(a->scale[i]), db = vf_load(b->scale[i]);
 #define X(c)                                                                                       \
     const vf s = vf_bcast(xs + 4 * c);                                                             \
     fa##c = vf_fma(vi_to_f32(ia##c), vf_mul(da, s), fa##c);                                        \

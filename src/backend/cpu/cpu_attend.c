@@ -1,7 +1,8 @@
-/* cpu_attend.c: one attend op with what it absorbed (norms and rope of q, k, v), run by all threads.
+/* cpu_attend.c: one attend op with what it absorbed (norms and rope of q, k, v), run by all
+ * threads.
  *
- * 1. Rows are shared out: the chain runs, q goes to a buffer, k and v go into the pages. Threads meet, because every query
- *    may read every key of the step.
+ * 1. Rows are shared out: the chain runs, q goes to a buffer, k and v go into the pages. Threads
+ * meet, because every query may read every key of the step.
  * 2. Units (query tiles x K/V heads x key groups) of all sequences are taken dynamically.
  * 3. Where keys were split, partial results are merged per head. */
 #include "backend/cpu/cpu_int.h"
@@ -14,19 +15,23 @@ typedef struct attend_run {
     ig_dtype k_dtype, v_dtype;
     uint8_t *pages_base;
     size_t page_stride;
-    bool cached; /* else keys live for this step only, in pages of the module, one run of pages per sequence */
+    /* Else keys live for this step only, in pages of the module, one run of pages per sequence. */
+    bool cached;
 } attend_run;
 
-/* Page table of a sequence; `before` counts pages of the sequences before it when nothing is cached. */
+/* Page table of a sequence; `before` counts pages of the sequences before it when nothing is
+ * cached. */
 static const uint32_t *table_of(const attend_run *r, const ig_batch_seq *seq, uint32_t before) {
-    return r->cached ? r->s->batch->pages + seq->table[r->state->group] : r->s->module->step_table + before;
+    return r->cached ? r->s->batch->pages + seq->table[r->state->group]
+                     : r->s->module->step_table + before;
 }
 
 static uint32_t step_pages(const ig_batch_seq *seq) {
     return (seq->n_rows + IG_PAGE_TOKENS - 1) / IG_PAGE_TOKENS;
 }
 
-static const float *operand(const attend_run *r, uint32_t which, uint32_t row, const float *scratch) {
+static const float *operand(const attend_run *r, uint32_t which, uint32_t row,
+                            const float *scratch) {
     const cpu_module *m = r->s->module;
     ig_ref ref = r->op->op->in[which];
     const float *base = r->op->qkv_slot[which] >= 0 ? scratch + r->op->qkv_slot[which]
@@ -34,7 +39,8 @@ static const float *operand(const attend_run *r, uint32_t which, uint32_t row, c
     return base + ref.col;
 }
 
-static void prepare_rows(attend_run *r, const ig_batch_seq *seq, const uint32_t *pages, uint32_t from, uint32_t to) {
+static void prepare_rows(attend_run *r, const ig_batch_seq *seq, const uint32_t *pages,
+                         uint32_t from, uint32_t to) {
     const cpu_module *m = r->s->module;
     const ig_op *op = r->op->op;
     const ig_attend_attr *a = &op->u.attend;
@@ -45,21 +51,23 @@ static void prepare_rows(attend_run *r, const ig_batch_seq *seq, const uint32_t 
             const float *q = operand(r, 0, row, scratch);
             float *dst = m->attend_q + (size_t)row * a->n_heads * a->k_cols;
             for (uint32_t h = 0; h < a->n_heads; h++)
-                memcpy(dst + (size_t)h * a->k_cols, q + (size_t)h * op->in[0].stride, (size_t)a->k_cols * 4);
+                memcpy(dst + (size_t)h * a->k_cols, q + (size_t)h * op->in[0].stride,
+                       (size_t)a->k_cols * 4);
         }
         if (op->in[1].value == 0)
             continue;
         uint32_t at = seq->n_past + row - seq->row;
         m->device->attn->write(r->state, r->k_dtype, r->v_dtype,
-                               r->pages_base + pages[at / IG_PAGE_TOKENS] * r->page_stride, at % IG_PAGE_TOKENS,
-                               operand(r, 1, row, scratch), op->in[1].stride, operand(r, 2, row, scratch),
-                               op->in[2].stride);
+                               r->pages_base + pages[at / IG_PAGE_TOKENS] * r->page_stride,
+                               at % IG_PAGE_TOKENS, operand(r, 1, row, scratch), op->in[1].stride,
+                               operand(r, 2, row, scratch), op->in[2].stride);
     }
 }
 
 static void prepare(attend_run *r) {
     uint64_t n = r->s->n_rows[IG_ROWS_TOKENS], threads = r->s->n_threads;
-    uint32_t from = (uint32_t)(n * r->thread / threads), to = (uint32_t)(n * (r->thread + 1) / threads);
+    uint32_t from = (uint32_t)(n * r->thread / threads),
+             to = (uint32_t)(n * (r->thread + 1) / threads);
     uint32_t before = 0;
     for (uint32_t i = 0; i < r->s->batch->n_seqs; i++) {
         const ig_batch_seq *seq = &r->s->batch->seqs[i];
@@ -98,7 +106,8 @@ static ig_attn_job job_of(const attend_run *r, const ig_batch_seq *seq, uint32_t
     return job;
 }
 
-/* Walks the units of all sequences in the same order on every thread; takes them dynamically. True when keys were split. */
+/* Walks the units of all sequences in the same order on every thread; takes them dynamically. True
+ * when keys were split. */
 static bool run_units(attend_run *r) {
     const cpu_module *m = r->s->module;
     uint8_t *local = m->local[r->thread], *scratch = m->shared;
@@ -140,7 +149,10 @@ static void merge_heads(attend_run *r) {
 void cpu_run_attend(cpu_step *s, const cpu_op *op, uint32_t thread) {
     const cpu_module *m = s->module;
     const ig_attend_attr *a = &op->op->u.attend;
-    ig_state own = {.kind = IG_STATE_PAGES, .n_kv_heads = a->n_kv_heads, .k_cols = a->k_cols, .v_cols = a->v_cols};
+    ig_state own = {.kind = IG_STATE_PAGES,
+                    .n_kv_heads = a->n_kv_heads,
+                    .k_cols = a->k_cols,
+                    .v_cols = a->v_cols};
     attend_run r = {.s = s, .op = op, .thread = thread, .cached = a->state != 0};
     if (r.cached) {
         r.state = &cpu_program(m)->states[a->state];

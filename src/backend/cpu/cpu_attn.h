@@ -40,7 +40,8 @@ typedef struct ig_attn_job {
 typedef struct ig_attn_set {
     const char *isa;
     /* F16 and BF16 caches: queries, keys, weights and values are rounded to BF16 (2^-9 of each at
-     * most) and multiplied in pairs; sums are f32. F32, Q8_0 and Q4_0 caches are multiplied in f32. */
+     * most) and multiplied in pairs; sums are f32. F32, Q8_0 and Q4_0 caches are multiplied in f32.
+     */
     bool bf16_products;
     /* Bytes of a page of one state for these types (K then V, each 64-byte aligned); 0 when not
      * supported: another type, or heads wider than 2048 columns. */

@@ -1,4 +1,5 @@
-/* cpu_backend.c: the v-table of the cpu backend: device, page pools, and the walk over a plan's ops. */
+/* cpu_backend.c: the v-table of the cpu backend: device, page pools, and the walk over a plan's
+ * ops. */
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/cpu_int.h"
 
@@ -28,7 +29,8 @@ static bool cpu_has(const char *isa) {
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
     if (strcmp(isa, "avx2") == 0)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("f16c");
 #endif
     return true;
 }
@@ -43,8 +45,9 @@ static ig_status cpu_open(void **self, const ig_device_options *options, ig_err 
             row = &ISAS[i];
     }
     if (!row)
-        return ig_fail(err, IG_EUNSUPPORTED, "cpu isa \"%s\" %s; known here: avx512, avx2, neon, scalar", options->cpu_isa,
-                       known ? "is not supported by this processor" : "is unknown");
+        return ig_fail(
+            err, IG_EUNSUPPORTED, "cpu isa \"%s\" %s; known here: avx512, avx2, neon, scalar",
+            options->cpu_isa, known ? "is not supported by this processor" : "is unknown");
     cpu_device *d = ig_alloc(1, sizeof *d);
     if (!d)
         return ig_fail_memory(err, sizeof *d);
@@ -53,7 +56,8 @@ static ig_status cpu_open(void **self, const ig_device_options *options, ig_err 
     d->rows = row->rows;
     d->attn = row->attn;
     d->roof = row->roof;
-    d->n_threads = IG_MIN(options->n_threads ? options->n_threads : ig_core_count(), CPU_THREADS_MAX);
+    d->n_threads =
+        IG_MIN(options->n_threads ? options->n_threads : ig_core_count(), CPU_THREADS_MAX);
     cpu_caps_fill(d);
     ig_status status = ig_team_open(&d->team, d->n_threads, options->pin_threads, err);
     if (status) {
@@ -80,13 +84,14 @@ static const ig_capabilities *cpu_caps(void *self) {
 
 static uint64_t cpu_module_bytes(void *module) {
     const cpu_module *m = module;
-    return m->packed_bytes + m->arena_bytes + m->shared_bytes + m->local_bytes * m->device->n_threads +
-           m->attend_q_floats * 4;
+    return m->packed_bytes + m->arena_bytes + m->shared_bytes +
+           m->local_bytes * m->device->n_threads + m->attend_q_floats * 4;
 }
 
-/* ---- pools ------------------------------------------------------------------------------------------------------- */
+/* ---- pools ----------------------------------------------------------------------------------- */
 
-static uint64_t cpu_page_bytes(void *self, const ig_plan *plan, uint32_t group, ig_dtype k, ig_dtype v) {
+static uint64_t cpu_page_bytes(void *self, const ig_plan *plan, uint32_t group, ig_dtype k,
+                               ig_dtype v) {
     const cpu_device *d = self;
     uint64_t sum = 0;
     for (uint32_t s = 1; s < plan->program->n_states; s++) {
@@ -111,7 +116,8 @@ static void cpu_pool_close(void *pool) {
     ig_free(p);
 }
 
-static ig_status cpu_pool_open(void *module, const ig_pool_options *options, void **pool, ig_err *err) {
+static ig_status cpu_pool_open(void *module, const ig_pool_options *options, void **pool,
+                               ig_err *err) {
     cpu_module *m = module;
     const ig_program *prog = cpu_program(m);
     cpu_pool *p = ig_alloc(1, sizeof *p);
@@ -124,13 +130,18 @@ static ig_status cpu_pool_open(void *module, const ig_pool_options *options, voi
     bool ok = p->state_base && p->state_stride;
     for (uint32_t s = 1; ok && s < prog->n_states; s++) {
         size_t all;
-        p->state_stride[s] = m->device->attn->page_bytes(&prog->states[s], options->k_dtype, options->v_dtype);
-        ok = ig_mul(p->state_stride[s], options->n_pages[prog->states[s].group], &all) && ig_add(p->bytes, all, &p->bytes);
+        p->state_stride[s] =
+            m->device->attn->page_bytes(&prog->states[s], options->k_dtype, options->v_dtype);
+        ok = ig_mul(p->state_stride[s], options->n_pages[prog->states[s].group], &all) &&
+             ig_add(p->bytes, all, &p->bytes);
     }
     ok = ok && (p->memory = ig_pages_alloc(IG_MAX(p->bytes, (size_t)1))) != NULL;
     if (!ok) {
-        ig_status status = ig_fail(err, IG_EMEMORY, "%zu bytes for keys and values; a smaller context (-c) or a smaller cache "
-                                   "type (-ctk, -ctv) would help", p->bytes);
+        ig_status status =
+            ig_fail(err, IG_EMEMORY,
+                    "%zu bytes for keys and values; a smaller context (-c) or a smaller cache "
+                    "type (-ctk, -ctv) would help",
+                    p->bytes);
         cpu_pool_close(p);
         return status;
     }
@@ -143,8 +154,8 @@ static ig_status cpu_pool_open(void *module, const ig_pool_options *options, voi
     return IG_OK;
 }
 
-static ig_status cpu_pool_copy(void *pool, uint32_t group, const uint32_t *from, const uint32_t *to, uint32_t n,
-                               ig_err *err) {
+static ig_status cpu_pool_copy(void *pool, uint32_t group, const uint32_t *from, const uint32_t *to,
+                               uint32_t n, ig_err *err) {
     (void)err;
     cpu_pool *p = pool;
     const ig_program *prog = cpu_program(p->module);
@@ -152,18 +163,19 @@ static ig_status cpu_pool_copy(void *pool, uint32_t group, const uint32_t *from,
         if (prog->states[s].group != group)
             continue;
         for (uint32_t i = 0; i < n; i++)
-            memcpy(p->state_base[s] + to[i] * p->state_stride[s], p->state_base[s] + from[i] * p->state_stride[s],
-                   p->state_stride[s]);
+            memcpy(p->state_base[s] + to[i] * p->state_stride[s],
+                   p->state_base[s] + from[i] * p->state_stride[s], p->state_stride[s]);
     }
     return IG_OK;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static void fill_ropes(const cpu_step *s, uint32_t thread) {
     const cpu_module *m = s->module;
     uint64_t n = s->batch->n_tokens;
-    uint32_t from = (uint32_t)(n * thread / s->n_threads), to = (uint32_t)(n * (thread + 1) / s->n_threads);
+    uint32_t from = (uint32_t)(n * thread / s->n_threads),
+             to = (uint32_t)(n * (thread + 1) / s->n_threads);
     for (uint32_t i = 0; i < m->n_ropes; i++) {
         const cpu_rope_table *t = &m->ropes[i];
         for (uint32_t row = from; row < to; row++)
@@ -196,14 +208,19 @@ static ig_status cpu_submit(void *module, void *pool, const ig_batch *batch, ig_
     (void)err;
     cpu_module *m = module;
     cpu_device *d = m->device;
-    cpu_step s = {.module = m, .pool = pool, .batch = batch, .positions = m->positions, .epoch = d->loop_epoch};
+    cpu_step s = {.module = m,
+                  .pool = pool,
+                  .batch = batch,
+                  .positions = m->positions,
+                  .epoch = d->loop_epoch};
     s.n_rows[IG_ROWS_TOKENS] = batch->n_tokens;
     s.n_rows[IG_ROWS_OUTPUTS] = batch->n_outputs;
     s.n_rows[IG_ROWS_SEQS] = batch->n_seqs;
     for (uint32_t i = 0; i < batch->n_seqs; i++) {
         const ig_batch_seq *seq = &batch->seqs[i];
         for (uint32_t r = 0; r < seq->n_rows; r++)
-            m->positions[seq->row + r] = batch->positions ? batch->positions[seq->row + r] : (int32_t)(seq->n_past + r);
+            m->positions[seq->row + r] =
+                batch->positions ? batch->positions[seq->row + r] : (int32_t)(seq->n_past + r);
     }
     ig_team_run(d->team, walk, &s);
     return IG_OK;

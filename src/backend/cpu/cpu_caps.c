@@ -1,10 +1,12 @@
-/* cpu_caps.c: what the cpu backend can run and fuse: one row per op kind, predicates over dtypes and shapes. */
+/* cpu_caps.c: what the cpu backend can run and fuse: one row per op kind, predicates over dtypes
+ * and shapes. */
 #include "backend/cpu/cpu_int.h"
 
 /* Fusing stops when a chain would need more row scratch than this (floats). */
 #define CHAIN_FLOATS_MAX (1u << 20)
 
-/* Predicates see no device, so the set of dtypes is asked from the scalar tables: every ISA's table has the same dtypes. */
+/* Predicates see no device, so the set of dtypes is asked from the scalar tables: every ISA's table
+ * has the same dtypes. */
 static bool has_kernel(const ig_program *p, ig_weight_id id) {
     return ig_matmul_find(&ig_matmul_scalar, p->weights[id].dtype) != NULL;
 }
@@ -27,12 +29,14 @@ static bool accepts_parts(const ig_program *p, const ig_op *op) {
 }
 
 static bool accepts_linear(const ig_program *p, const ig_op *op) {
-    return op->u.linear.n_heads <= 1 && contiguous(op->in[0]) && contiguous(op->out[0]) && accepts_parts(p, op);
+    return op->u.linear.n_heads <= 1 && contiguous(op->in[0]) && contiguous(op->out[0]) &&
+           accepts_parts(p, op);
 }
 
 static bool accepts_experts(const ig_program *p, const ig_op *op) {
     const ig_linear_attr *a = &op->u.linear;
-    if (!contiguous(op->out[0]) || !accepts_parts(p, op) || p->weights[a->parts[0].weight].stack > IG_EXPERTS_MAX)
+    if (!contiguous(op->out[0]) || !accepts_parts(p, op) ||
+        p->weights[a->parts[0].weight].stack > IG_EXPERTS_MAX)
         return false;
     for (uint32_t i = 1; i < a->n_parts; i++) {
         if (ig_matmul_find(&ig_matmul_scalar, p->weights[a->parts[i].weight].dtype)->act !=
@@ -43,8 +47,8 @@ static bool accepts_experts(const ig_program *p, const ig_op *op) {
 }
 
 static bool accepts_route(const ig_program *p, const ig_op *op) {
-    return decodable(p, op->w[0]) && decodable(p, op->w[1]) && decodable(p, op->w[2]) && contiguous(op->in[0]) &&
-           op->u.route.n_experts <= IG_EXPERTS_MAX;
+    return decodable(p, op->w[0]) && decodable(p, op->w[1]) && decodable(p, op->w[2]) &&
+           contiguous(op->in[0]) && op->u.route.n_experts <= IG_EXPERTS_MAX;
 }
 
 static bool accepts_attend(const ig_program *p, const ig_op *op) {
@@ -91,8 +95,9 @@ cpu_run_fn cpu_caps_run(ig_op_kind kind) {
 
 ig_row_fn cpu_caps_row(const cpu_device *device, ig_op_kind kind) {
     const ig_row_set *rows = device->rows;
-    const ig_row_fn fns[IG_OP_COUNT] = {[IG_OP_NORM] = rows->norm, [IG_OP_ROPE] = rows->rope, [IG_OP_MAP] = rows->map,
-                                        [IG_OP_ADD] = rows->add,   [IG_OP_GLU] = rows->glu,   [IG_OP_COMBINE] = rows->combine};
+    const ig_row_fn fns[IG_OP_COUNT] = {
+        [IG_OP_NORM] = rows->norm, [IG_OP_ROPE] = rows->rope, [IG_OP_MAP] = rows->map,
+        [IG_OP_ADD] = rows->add,   [IG_OP_GLU] = rows->glu,   [IG_OP_COMBINE] = rows->combine};
     return fns[kind];
 }
 
@@ -104,7 +109,8 @@ static uint64_t chain_width(const ig_program *p, const ig_op *outer) {
 }
 
 static bool absorbs_pre(const ig_program *p, const ig_op *outer, const ig_op *inner) {
-    if (chain_width(p, outer) + p->values[inner->out[0].value].cols > CHAIN_FLOATS_MAX || !accepts_weights(p, inner))
+    if (chain_width(p, outer) + p->values[inner->out[0].value].cols > CHAIN_FLOATS_MAX ||
+        !accepts_weights(p, inner))
         return false;
     if (outer->kind == IG_OP_LINEAR)
         return inner->kind == IG_OP_NORM || inner->kind == IG_OP_ADD || inner->kind == IG_OP_MAP;
@@ -122,17 +128,19 @@ static bool joins_parts(const ig_op *linear, const ig_op *glu) {
     const ig_linear_attr *a = &linear->u.linear;
     ig_ref g = glu->in[0], u = glu->in[1];
     return a->n_parts == 2 && linear->n_post == 0 && a->parts[0].rows == a->parts[1].rows &&
-           g.value == linear->out[0].value && u.value == g.value && contiguous(g) && contiguous(u) && g.col == 0 &&
-           ig_ref_width(g) == a->parts[0].rows && u.col == a->parts[0].rows && ig_ref_width(u) == a->parts[1].rows;
+           g.value == linear->out[0].value && u.value == g.value && contiguous(g) &&
+           contiguous(u) && g.col == 0 && ig_ref_width(g) == a->parts[0].rows &&
+           u.col == a->parts[0].rows && ig_ref_width(u) == a->parts[1].rows;
 }
 
 static bool absorbs_post(const ig_program *p, const ig_op *outer, const ig_op *inner) {
     if (outer->kind != IG_OP_LINEAR || !whole(p, outer->out[0]) || !contiguous(inner->out[0]))
         return false;
-    ig_value_id from = outer->n_post ? outer->post[outer->n_post - 1]->out[0].value : outer->out[0].value;
+    ig_value_id from =
+        outer->n_post ? outer->post[outer->n_post - 1]->out[0].value : outer->out[0].value;
     if (inner->kind == IG_OP_GLU && inner->in[1].value)
-        return inner->u.glu.broadcast == IG_GLU_ELEM && inner->w[0] == 0 && whole(p, inner->out[0]) &&
-               joins_parts(outer, inner);
+        return inner->u.glu.broadcast == IG_GLU_ELEM && inner->w[0] == 0 &&
+               whole(p, inner->out[0]) && joins_parts(outer, inner);
     for (uint32_t j = 0; j < 2 && inner->in[j].value; j++) {
         if (!contiguous(inner->in[j]) || (inner->in[j].value == from && !whole(p, inner->in[j])))
             return false;
@@ -140,7 +148,8 @@ static bool absorbs_post(const ig_program *p, const ig_op *outer, const ig_op *i
     if (inner->kind == IG_OP_ADD)
         return inner->in[0].value != inner->in[1].value;
     if (inner->kind == IG_OP_MAP)
-        return inner->w[0] == 0 && inner->u.map.fn != IG_MAP_POS_TEMP && inner->u.map.fn != IG_MAP_MUL;
+        return inner->w[0] == 0 && inner->u.map.fn != IG_MAP_POS_TEMP &&
+               inner->u.map.fn != IG_MAP_MUL;
     return inner->kind == IG_OP_GLU && inner->w[0] == 0;
 }
 
@@ -152,7 +161,8 @@ void cpu_caps_fill(cpu_device *device) {
             for (const char *c = parts[k]; *c && at + 1 < sizeof device->names[i]; c++)
                 name[at++] = *c;
         }
-        device->kernel_rows[i] = (ig_kernel_row){.kind = ROWS[i].kind, .name = name, .accepts = ROWS[i].accepts};
+        device->kernel_rows[i] =
+            (ig_kernel_row){.kind = ROWS[i].kind, .name = name, .accepts = ROWS[i].accepts};
     }
     device->caps = (ig_capabilities){.name = "cpu",
                                      .rows = device->kernel_rows,

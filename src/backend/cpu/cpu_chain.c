@@ -1,18 +1,23 @@
-/* cpu_chain.c: row-wise ops of the cpu backend: alone, as chains before a linear or an attend, and the copies (embed,
- * select_rows, concat). Rows are shared out statically: they cost the same. Entered by all threads of the team. */
+/* cpu_chain.c: row-wise ops of the cpu backend: alone, as chains before a linear or an attend, and
+ * the copies (embed, select_rows, concat). Rows are shared out statically: they cost the same.
+ * Entered by all threads of the team. */
 #include "backend/cpu/cpu_int.h"
 
-/* Runs a chain on one row. Values that live in the chain only stay in `scratch`; those wanted by later ops are also written
- * to the arena when `store` says that this thread is the one to do it. */
-void cpu_chain_row(const cpu_step *s, const cpu_row_op *ops, uint32_t n, uint32_t row, float *scratch, bool store) {
+/* Runs a chain on one row. Values that live in the chain only stay in `scratch`; those wanted by
+ * later ops are also written to the arena when `store` says that this thread is the one to do it.
+ */
+void cpu_chain_row(const cpu_step *s, const cpu_row_op *ops, uint32_t n, uint32_t row,
+                   float *scratch, bool store) {
     const cpu_module *m = s->module;
     for (uint32_t i = 0; i < n; i++) {
         const cpu_row_op *r = &ops[i];
         ig_row_args args = {.op = r->op, .w_count = r->w_count};
         for (uint32_t j = 0; j < IG_OP_IN_MAX && r->op->in[j].value; j++)
-            args.in[j] = r->in_slot[j] >= 0 ? scratch + r->in_slot[j] : cpu_value_row(m, r->op->in[j].value, row);
+            args.in[j] = r->in_slot[j] >= 0 ? scratch + r->in_slot[j]
+                                            : cpu_value_row(m, r->op->in[j].value, row);
         for (uint32_t j = 0; j < IG_OP_OUT_MAX && r->op->out[j].value; j++)
-            args.out[j] = r->out_slot[j] >= 0 ? scratch + r->out_slot[j] : cpu_value_row(m, r->op->out[j].value, row);
+            args.out[j] = r->out_slot[j] >= 0 ? scratch + r->out_slot[j]
+                                              : cpu_value_row(m, r->op->out[j].value, row);
         for (uint32_t j = 0; j < IG_OP_WEIGHTS_MAX; j++)
             args.w[j] = r->w[j];
         if (r->rope_table >= 0) {
@@ -62,7 +67,7 @@ void cpu_run_embed(cpu_step *s, const cpu_op *op, uint32_t thread) {
                                                                  : e->u.embed.const_row;
         float *out = cpu_value_row(m, e->out[0].value, row) + e->out[0].col;
         if (index >= table->rows)
-            index = table->rows - 1; /* positions past a learned table; ids were checked with the batch */
+            index = table->rows - 1; /* a position past a learned table; ids were checked */
         decode(table->data + index * row_bytes, out, table->cols);
         if (e->u.embed.scale != 1.0f)
             m->device->rows->scale(out, out, e->u.embed.scale, table->cols);
@@ -76,7 +81,8 @@ void cpu_run_select_rows(cpu_step *s, const cpu_op *op, uint32_t thread) {
     my_rows(s, s->n_rows[IG_ROWS_OUTPUTS], thread, &from, &to);
     for (uint32_t i = from; i < to; i++)
         memcpy(cpu_value_row(m, op->op->out[0].value, i),
-               cpu_value_row(m, op->op->in[0].value, s->batch->outputs[i]) + op->op->in[0].col, (size_t)cols * 4);
+               cpu_value_row(m, op->op->in[0].value, s->batch->outputs[i]) + op->op->in[0].col,
+               (size_t)cols * 4);
     cpu_barrier(s, thread);
 }
 

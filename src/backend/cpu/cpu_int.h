@@ -34,8 +34,8 @@ typedef struct cpu_weight {
     float *vector; /* norm weights, biases, scales, sinks: f32 */
 } cpu_weight;
 
-/* A row-wise op with its weights found. Slots: floats from the start of a thread's row scratch, -1 = the value lies in the
- * arena. */
+/* A row-wise op with its weights found. Slots: floats from the start of a thread's row scratch, -1
+ * = the value lies in the arena. */
 typedef struct cpu_row_op {
     const ig_op *op;
     ig_row_fn fn;
@@ -56,9 +56,10 @@ struct cpu_op {
     cpu_run_fn run;
     cpu_row_op *pre, *post, self; /* self: row-wise ops that stand alone */
     uint64_t chain_floats;        /* row scratch that pre needs */
-    int64_t input_slot;           /* linear: where pre leaves the input row, -1 = arena; attend: q, k, v below */
+    /* Linear: where pre leaves the input row, -1 = arena; attend: q, k, v below. */
+    int64_t input_slot;
     int64_t qkv_slot[3];
-    unsigned forms;               /* linear: bit per ig_act_format that its parts take */
+    unsigned forms; /* linear: bit per ig_act_format that its parts take */
     uint32_t index;
 };
 
@@ -78,17 +79,20 @@ struct cpu_module {
     uint8_t *shared; /* packed activations, attention scratch, routing lists */
     size_t shared_bytes;
     size_t act_offset[IG_ACT_FORM_COUNT];
-    uint8_t *local[CPU_THREADS_MAX]; /* per thread: row scratch, packed rows, output chunk, attention scratch */
+    /* Per thread: row scratch, packed rows, output chunk, attention scratch. */
+    uint8_t *local[CPU_THREADS_MAX];
     size_t local_bytes;
     size_t local_acts[IG_ACT_FORM_COUNT], local_chunk; /* offsets inside local */
     uint32_t chunk_floats;
-    uint32_t pack_rows; /* rows per unit when activations are packed together: a multiple of every packer's group */
-    float *attend_q;    /* [tokens_max][widest q]: q after norm and rope */
+    /* Rows per unit when activations are packed together: a multiple of every packer's group. */
+    uint32_t pack_rows;
+    float *attend_q; /* [tokens_max][widest q]: q after norm and rope */
     size_t attend_q_floats;
-    uint8_t *step_pages;  /* keys and values of attends without a cache: pages for the rows of one step */
+    /* Keys and values of attends without a cache: pages for the rows of one step. */
+    uint8_t *step_pages;
     size_t step_pages_bytes;
     uint32_t *step_table; /* 0, 1, 2 …: their page table */
-    int32_t *expert_ids;           /* routing lists, see cpu_moe.c */
+    int32_t *expert_ids;  /* routing lists, see cpu_moe.c */
     cpu_rope_table *ropes;
     uint32_t n_ropes;
     uint64_t packed_bytes;
@@ -101,8 +105,8 @@ typedef struct cpu_pool {
     ig_pool_options options;
     uint8_t *memory;
     size_t bytes;
-    uint8_t **state_base;   /* [n_states] */
-    size_t *state_stride;   /* [n_states] bytes of a page of that state */
+    uint8_t **state_base; /* [n_states] */
+    size_t *state_stride; /* [n_states] bytes of a page of that state */
 } cpu_pool;
 
 /* One step while it runs: every thread has its own copy. */
@@ -126,20 +130,22 @@ static inline float *cpu_value_row(const cpu_module *m, ig_value_id v, uint32_t 
 static inline void cpu_barrier(cpu_step *s, uint32_t thread) {
     ig_team_barrier(s->module->device->team, thread);
 }
-/* Starts a new dynamic loop; every thread calls it once, then cpu_take until it gives n or more. A barrier must lie between
- * two loops. */
+/* Starts a new dynamic loop; every thread calls it once, then cpu_take until it gives n or more. A
+ * barrier must lie between two loops. */
 static inline void cpu_loop(cpu_step *s) {
     s->epoch++;
 }
 static inline uint32_t cpu_take(const cpu_step *s) {
-    /* Counter 0 belongs to packing; the others take turns, so that a fast thread may start the next loop while a slow one
-     * still asks the last. */
+    /* Counter 0 belongs to packing; the others take turns, so that a fast thread may start the next
+     * loop while a slow one still asks the last. */
     uint32_t e = s->epoch;
-    return ig_team_take(s->module->device->team, 1 + e % (IG_TEAM_COUNTERS - 1), e / (IG_TEAM_COUNTERS - 1));
+    return ig_team_take(s->module->device->team, 1 + e % (IG_TEAM_COUNTERS - 1),
+                        e / (IG_TEAM_COUNTERS - 1));
 }
 
 /* cpu_chain.c: row-wise ops. */
-void cpu_chain_row(const cpu_step *s, const cpu_row_op *ops, uint32_t n, uint32_t row, float *scratch, bool store);
+void cpu_chain_row(const cpu_step *s, const cpu_row_op *ops, uint32_t n, uint32_t row,
+                   float *scratch, bool store);
 void cpu_run_rowwise(cpu_step *s, const cpu_op *op, uint32_t thread);
 void cpu_run_embed(cpu_step *s, const cpu_op *op, uint32_t thread);
 void cpu_run_select_rows(cpu_step *s, const cpu_op *op, uint32_t thread);
@@ -158,7 +164,8 @@ void cpu_caps_fill(cpu_device *device);
 cpu_run_fn cpu_caps_run(ig_op_kind kind);
 ig_row_fn cpu_caps_row(const cpu_device *device, ig_op_kind kind);
 /* cpu_roof.c */
-ig_status cpu_roof(void *self, double *read_bytes_per_second, double *dot_ops_per_second, ig_err *err);
+ig_status cpu_roof(void *self, double *read_bytes_per_second, double *dot_ops_per_second,
+                   ig_err *err);
 void cpu_roof_free(cpu_device *d);
 /* cpu_load.c */
 ig_status cpu_load(void *self, const ig_plan *plan, void **module, ig_err *err);

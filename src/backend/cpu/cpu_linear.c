@@ -1,17 +1,20 @@
 /* cpu_linear.c: one linear op with everything it absorbed, run by all threads.
  *
- * 1. Input rows: the chain before the op runs and the rows are packed for the kernels. A few rows are done by every thread
- *    for itself (a barrier costs more than a norm of one row); many rows are shared out, then the threads meet.
- * 2. Tiles of output rows are taken in chunks; a chunk is multiplied with all columns into a thread's buffer and passes the
- *    epilogue (scale, bias, what was absorbed after the op) on its way to the arena. Chunks are taken dynamically, so that a
- *    thread whose core is shared with another process does less. */
+ * 1. Input rows: the chain before the op runs and the rows are packed for the kernels. A few rows
+ * are done by every thread for itself (a barrier costs more than a norm of one row); many rows are
+ * shared out, then the threads meet.
+ * 2. Tiles of output rows are taken in chunks; a chunk is multiplied with all columns into a
+ * thread's buffer and passes the epilogue (scale, bias, what was absorbed after the op) on its way
+ * to the arena. Chunks are taken dynamically, so that a thread whose core is shared with another
+ * process does less. */
 #include "backend/cpu/cpu_int.h"
 
 /* Up to so many rows every thread prepares all inputs itself. */
 #define REDUNDANT_ROWS 2u
 /* Bytes of packed weights that a chunk should have at least, and chunks per thread to aim at. */
 #define CHUNK_BYTES_MIN (24u << 10)
-#define CHUNKS_PER_THREAD_FEW 3u  /* up to FEW_ROWS rows: every chunk starts with a wait for memory */
+/* Up to FEW_ROWS rows: every chunk starts with a wait for memory. */
+#define CHUNKS_PER_THREAD_FEW 3u
 #define CHUNKS_PER_THREAD_MANY 6u
 #define FEW_ROWS 8u
 
@@ -31,7 +34,8 @@ static const float *input_row(const linear_run *r, uint32_t row, float *scratch,
     return base + op->in[0].col;
 }
 
-static void pack_forms(const linear_run *r, const float *x, size_t stride, uint32_t from, uint32_t to, uint8_t *const dst[]) {
+static void pack_forms(const linear_run *r, const float *x, size_t stride, uint32_t from,
+                       uint32_t to, uint8_t *const dst[]) {
     const ig_act_packer *packers = r->s->module->device->matmul->packers;
     for (uint32_t f = 0; f < IG_ACT_FORM_COUNT; f++) {
         if (r->op->forms & 1u << f)
@@ -39,14 +43,15 @@ static void pack_forms(const linear_run *r, const float *x, size_t stride, uint3
     }
 }
 
-/* Rows [from, to): a chain leaves its row in scratch, from where it is packed at once (stride 0: every column is there);
- * rows without a chain lie in the arena. */
-static void pack_rows(const linear_run *r, uint32_t from, uint32_t to, bool store, uint8_t *const dst[]) {
+/* Rows [from, to): a chain leaves its row in scratch, from where it is packed at once (stride 0:
+ * every column is there); rows without a chain lie in the arena. */
+static void pack_rows(const linear_run *r, uint32_t from, uint32_t to, bool store,
+                      uint8_t *const dst[]) {
     const cpu_module *m = r->s->module;
     const ig_op *op = r->op->op;
     if (op->n_pre == 0) {
-        pack_forms(r, cpu_value_row(m, op->in[0].value, 0) + op->in[0].col, cpu_program(m)->values[op->in[0].value].cols, from,
-                   to, dst);
+        pack_forms(r, cpu_value_row(m, op->in[0].value, 0) + op->in[0].col,
+                   cpu_program(m)->values[op->in[0].value].cols, from, to, dst);
         return;
     }
     float *scratch = (float *)(void *)m->local[r->thread];
@@ -59,7 +64,8 @@ static void prepare_inputs(linear_run *r) {
     uint8_t *dst[IG_ACT_FORM_COUNT];
     bool own = r->n <= REDUNDANT_ROWS;
     for (uint32_t f = 0; f < IG_ACT_FORM_COUNT; f++)
-        r->acts[f] = dst[f] = own ? m->local[r->thread] + m->local_acts[f] : m->shared + m->act_offset[f];
+        r->acts[f] = dst[f] =
+            own ? m->local[r->thread] + m->local_acts[f] : m->shared + m->act_offset[f];
     if (own) {
         pack_rows(r, 0, r->n, r->thread == 0, dst);
         return;
@@ -83,15 +89,18 @@ static void scale_and_bias(float *out, uint32_t n, const float *scale, const flo
     }
 }
 
-/* The absorbed ops after the product, for columns [first, first + n) of the op's output (of part 0 when glu). */
-static void epilogue(const linear_run *r, uint32_t first, uint32_t n, float *chunk, size_t stride, float *second) {
+/* The absorbed ops after the product, for columns [first, first + n) of the op's output (of part 0
+ * when glu). */
+static void epilogue(const linear_run *r, uint32_t first, uint32_t n, float *chunk, size_t stride,
+                     float *second) {
     const cpu_module *m = r->s->module;
     const ig_op *op = r->op->op;
     ig_op cut[IG_OP_POST_MAX];
     for (uint32_t k = 0; k < op->n_post; k++) {
         cut[k] = *op->post[k];
         for (uint32_t j = 0; j < IG_OP_IN_MAX; j++)
-            cut[k].in[j] = (ig_ref){.value = cut[k].in[j].value, .heads = 1, .cols = n, .stride = n};
+            cut[k].in[j] =
+                (ig_ref){.value = cut[k].in[j].value, .heads = 1, .cols = n, .stride = n};
         cut[k].out[0] = (ig_ref){.value = cut[k].out[0].value, .heads = 1, .cols = n, .stride = n};
     }
     for (uint32_t row = 0; row < r->n; row++) {
@@ -101,12 +110,14 @@ static void epilogue(const linear_run *r, uint32_t first, uint32_t n, float *chu
             ig_row_args args = {.op = &cut[k], .w_count = r->op->post[k].w_count};
             for (uint32_t j = 0; j < 2 && cut[k].in[j].value; j++) {
                 ig_ref ref = op->post[k]->in[j];
-                args.in[j] = ref.value != value      ? cpu_value_row(m, ref.value, row) + ref.col + first
+                args.in[j] = ref.value != value ? cpu_value_row(m, ref.value, row) + ref.col + first
                              : k == 0 && j == 1 && r->glu ? second + row * stride
                                                           : cur;
             }
             value = cut[k].out[0].value;
-            args.out[0] = k + 1 < op->n_post ? cur : cpu_value_row(m, value, row) + op->post[k]->out[0].col + first;
+            args.out[0] = k + 1 < op->n_post
+                              ? cur
+                              : cpu_value_row(m, value, row) + op->post[k]->out[0].col + first;
             r->op->post[k].fn(&args);
         }
         if (op->n_post == 0)
@@ -114,20 +125,24 @@ static void epilogue(const linear_run *r, uint32_t first, uint32_t n, float *chu
     }
 }
 
-static void multiply_part(const linear_run *r, uint32_t part, uint32_t tile0, uint32_t tile1, float *out, size_t stride) {
+static void multiply_part(const linear_run *r, uint32_t part, uint32_t tile0, uint32_t tile1,
+                          float *out, size_t stride) {
     const cpu_module *m = r->s->module;
     const ig_linear_part *lp = &r->op->op->u.linear.parts[part];
     const cpu_weight *w = &m->weights[lp->weight];
     const ig_weight *shape = &cpu_program(m)->weights[lp->weight];
-    w->kernel->multiply(w->packed, shape->rows, shape->cols, tile0, tile1, r->acts[w->kernel->act], r->n, out, stride);
+    w->kernel->multiply(w->packed, shape->rows, shape->cols, tile0, tile1, r->acts[w->kernel->act],
+                        r->n, out, stride);
     const float *scale = lp->scale ? m->weights[lp->scale].vector : NULL;
-    const float *bias = lp->bias ? m->weights[lp->bias].vector + (size_t)tile0 * IG_TILE_ROWS : NULL;
+    const float *bias =
+        lp->bias ? m->weights[lp->bias].vector + (size_t)tile0 * IG_TILE_ROWS : NULL;
     uint32_t n = IG_MIN(tile1 * IG_TILE_ROWS, shape->rows) - tile0 * IG_TILE_ROWS;
     for (uint32_t row = 0; (scale || bias) && row < r->n; row++)
         scale_and_bias(out + row * stride, n, scale, bias);
 }
 
-static void run_chunk(const linear_run *r, uint32_t part, uint32_t col, uint32_t tile0, uint32_t tile1) {
+static void run_chunk(const linear_run *r, uint32_t part, uint32_t col, uint32_t tile0,
+                      uint32_t tile1) {
     const cpu_module *m = r->s->module;
     const ig_op *op = r->op->op;
     const ig_linear_part *lp = &op->u.linear.parts[part];
@@ -138,7 +153,8 @@ static void run_chunk(const linear_run *r, uint32_t part, uint32_t col, uint32_t
     if (op->n_post == 0 && whole) {
         /* Straight into the arena: whole tiles never write past their columns. */
         size_t out_stride = cpu_program(m)->values[op->out[0].value].cols;
-        multiply_part(r, part, tile0, tile1, cpu_value_row(m, op->out[0].value, 0) + op->out[0].col + col + row0,
+        multiply_part(r, part, tile0, tile1,
+                      cpu_value_row(m, op->out[0].value, 0) + op->out[0].col + col + row0,
                       out_stride);
         return;
     }
@@ -149,25 +165,30 @@ static void run_chunk(const linear_run *r, uint32_t part, uint32_t col, uint32_t
     epilogue(r, col + row0, row1 - row0, chunk, stride, second);
 }
 
-/* Tiles per chunk of a part: enough bytes to be worth taking, few enough to share out evenly and to fit the buffer. */
+/* Tiles per chunk of a part: enough bytes to be worth taking, few enough to share out evenly and to
+ * fit the buffer. */
 static uint32_t chunk_tiles(const linear_run *r, uint32_t part, uint32_t total_tiles) {
     const cpu_module *m = r->s->module;
     const cpu_weight *w = &m->weights[r->op->op->u.linear.parts[part].weight];
     uint32_t rows = r->op->op->u.linear.parts[part].rows;
     size_t tile_bytes = w->matrix_bytes / ((rows + IG_TILE_ROWS - 1) / IG_TILE_ROWS);
     uint32_t least = (uint32_t)(CHUNK_BYTES_MIN / IG_MAX(tile_bytes, (size_t)1));
-    uint32_t want = total_tiles / (r->s->n_threads * (r->n <= FEW_ROWS ? CHUNKS_PER_THREAD_FEW : CHUNKS_PER_THREAD_MANY));
+    uint32_t want = total_tiles / (r->s->n_threads * (r->n <= FEW_ROWS ? CHUNKS_PER_THREAD_FEW
+                                                                       : CHUNKS_PER_THREAD_MANY));
     uint32_t most = m->chunk_floats / (r->n * IG_TILE_ROWS * (r->glu ? 2 : 1));
     uint32_t n = IG_MIN(IG_MAX(want, least), most);
-    /* Kernels work on pairs of vectors of rows: an odd tile at the end of a chunk costs as much as two. */
+    /* Kernels work on pairs of vectors of rows: an odd tile at the end of a chunk costs as much as
+     * two. */
     return n >= 8 ? n & ~3u : n >= 2 ? n & ~1u : IG_MIN(2u, IG_MAX(most, 1u));
 }
 
 void cpu_run_linear(cpu_step *s, const cpu_op *op, uint32_t thread) {
     const ig_program *p = cpu_program(s->module);
     const ig_linear_attr *a = &op->op->u.linear;
-    linear_run r = {.s = s, .op = op, .thread = thread, .n = s->n_rows[p->values[op->op->out[0].value].rows]};
-    r.glu = op->op->n_post > 0 && op->op->post[0]->kind == IG_OP_GLU && op->op->post[0]->in[1].value != 0;
+    linear_run r = {
+        .s = s, .op = op, .thread = thread, .n = s->n_rows[p->values[op->op->out[0].value].rows]};
+    r.glu = op->op->n_post > 0 && op->op->post[0]->kind == IG_OP_GLU &&
+            op->op->post[0]->in[1].value != 0;
     if (r.n == 0)
         return;
     prepare_inputs(&r);
@@ -177,7 +198,8 @@ void cpu_run_linear(cpu_step *s, const cpu_op *op, uint32_t thread) {
     cpu_loop(s);
     uint32_t unit = cpu_take(s), base = 0, col = 0;
     for (uint32_t i = 0; i < n_parts; i++) {
-        uint32_t tiles = (a->parts[i].rows + IG_TILE_ROWS - 1) / IG_TILE_ROWS, step = chunk_tiles(&r, i, total);
+        uint32_t tiles = (a->parts[i].rows + IG_TILE_ROWS - 1) / IG_TILE_ROWS,
+                 step = chunk_tiles(&r, i, total);
         uint32_t units = (tiles + step - 1) / step;
         for (; unit < base + units; unit = cpu_take(s)) {
             uint32_t tile0 = (unit - base) * step;

@@ -1,11 +1,12 @@
-/* cpu_load.c: a plan becomes a module: weights packed by all threads, every op with its pointers, all scratch reserved.
- * Afterwards a step allocates nothing. Entered by the thread that opens the model. */
+/* cpu_load.c: a plan becomes a module: weights packed by all threads, every op with its pointers,
+ * all scratch reserved. Afterwards a step allocates nothing. Entered by the thread that opens the
+ * model. */
 #include "backend/cpu/cpu_int.h"
 
 #define CHUNK_FLOATS_MIN (64u << 10)
 #define PACK_TILES 32u /* tiles per unit of packing */
 
-/* ---- weights ----------------------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 static ig_status load_vector(cpu_module *m, ig_weight_id id, ig_err *err) {
     const ig_weight *w = &cpu_program(m)->weights[id];
@@ -34,12 +35,16 @@ static void pack_units(void *user, uint32_t thread, uint32_t n_threads) {
     (void)n_threads;
     (void)thread;
     const pack_job *j = user;
-    uint32_t tiles = (j->w->rows + IG_TILE_ROWS - 1) / IG_TILE_ROWS, per = (tiles + PACK_TILES - 1) / PACK_TILES;
-    for (uint64_t u; (u = ig_team_take(j->m->device->team, 0, j->epoch)) < (uint64_t)per * j->w->stack;) {
+    uint32_t tiles = (j->w->rows + IG_TILE_ROWS - 1) / IG_TILE_ROWS,
+             per = (tiles + PACK_TILES - 1) / PACK_TILES;
+    for (uint64_t u;
+         (u = ig_team_take(j->m->device->team, 0, j->epoch)) < (uint64_t)per * j->w->stack;) {
         uint32_t e = (uint32_t)(u / per), tile0 = (uint32_t)(u % per) * PACK_TILES;
-        uint32_t tile1 = IG_MIN(tile0 + PACK_TILES, tiles), rows = IG_MIN(tile1 * IG_TILE_ROWS, j->w->rows);
+        uint32_t tile1 = IG_MIN(tile0 + PACK_TILES, tiles),
+                 rows = IG_MIN(tile1 * IG_TILE_ROWS, j->w->rows);
         const uint8_t *matrix = j->source + (size_t)e * j->w->rows * j->row_bytes;
-        j->to->kernel->pack(matrix, j->w->rows, j->w->cols, tile0, tile1, j->to->packed + e * j->to->matrix_bytes);
+        j->to->kernel->pack(matrix, j->w->rows, j->w->cols, tile0, tile1,
+                            j->to->packed + e * j->to->matrix_bytes);
         if (j->drop)
             ig_pages_drop(matrix + (size_t)tile0 * IG_TILE_ROWS * j->row_bytes,
                           (size_t)(rows - tile0 * IG_TILE_ROWS) * j->row_bytes);
@@ -57,15 +62,21 @@ static ig_status load_matrix(cpu_module *m, ig_weight_id id, bool as_f32, ig_err
     size_t n = (size_t)w->cols * w->rows * w->stack;
     mine->kernel = ig_matmul_find(m->device->matmul, dtype);
     if (!mine->kernel)
-        return ig_fail(err, IG_EUNSUPPORTED, "%.*s: no %s matmul for %s", IG_STR_ARG(w->name), m->device->matmul->isa,
-                       ig_dtype_info(dtype)->name);
+        return ig_fail(err, IG_EUNSUPPORTED, "%.*s: no %s matmul for %s", IG_STR_ARG(w->name),
+                       m->device->matmul->isa, ig_dtype_info(dtype)->name);
     mine->matrix_bytes = ig_round_up(mine->kernel->packed_bytes(w->rows, w->cols), IG_CACHE_LINE);
     if (!ig_mul(mine->matrix_bytes, w->stack, &mine->packed_bytes) ||
         !(mine->packed = ig_pages_alloc(mine->packed_bytes)))
-        return ig_fail(err, IG_EMEMORY, "%.*s: %zu bytes for the packed weight; a smaller quantisation would help",
+        return ig_fail(err, IG_EMEMORY,
+                       "%.*s: %zu bytes for the packed weight; a smaller quantisation would help",
                        IG_STR_ARG(w->name), mine->packed_bytes);
-    pack_job job = {.m = m, .w = w, .source = w->data, .row_bytes = (size_t)(w->bytes / ((uint64_t)w->rows * w->stack)),
-                    .to = mine, .drop = w->mapped, .epoch = ++m->device->pack_epoch};
+    pack_job job = {.m = m,
+                    .w = w,
+                    .source = w->data,
+                    .row_bytes = (size_t)(w->bytes / ((uint64_t)w->rows * w->stack)),
+                    .to = mine,
+                    .drop = w->mapped,
+                    .epoch = ++m->device->pack_epoch};
     if (as_f32 && w->dtype != IG_DTYPE_F32) {
         decoded = ig_alloc(n, sizeof *decoded);
         if (!decoded)
@@ -103,9 +114,10 @@ static ig_status load_op_weights(cpu_module *m, const ig_op *op, ig_err *err) {
     return IG_OK;
 }
 
-/* ---- ops --------------------------------------------------------------------------------------------------------- */
+/* ---- ops ------------------------------------------------------------------------------------- */
 
-static ig_status rope_table_of(cpu_module *m, const ig_rope_attr *rope, int32_t *index, ig_err *err) {
+static ig_status rope_table_of(cpu_module *m, const ig_rope_attr *rope, int32_t *index,
+                               ig_err *err) {
     for (uint32_t i = 0; i < m->n_ropes; i++) {
         const ig_rope_attr *r = m->ropes[i].rope;
         if (r->inv_freq == rope->inv_freq && r->n_rot == rope->n_rot && r->m == rope->m &&
@@ -141,7 +153,8 @@ static ig_status compile_row_op(cpu_module *m, const ig_op *op, cpu_row_op *row,
     return op->kind == IG_OP_ROPE ? rope_table_of(m, &op->u.rope, &row->rope_table, err) : IG_OK;
 }
 
-/* Where value v lies while the chain runs: the slot of the op that makes it, -1 when no op of the chain does. */
+/* Where value v lies while the chain runs: the slot of the op that makes it, -1 when no op of the
+ * chain does. */
 static int64_t slot_of(const cpu_op *op, uint32_t n, ig_value_id v) {
     for (uint32_t i = 0; v && i < n; i++) {
         for (uint32_t j = 0; j < IG_OP_OUT_MAX; j++) {
@@ -191,7 +204,8 @@ static ig_status compile_ops(cpu_module *m, ig_err *err) {
     cpu_row_op *next = m->row_ops;
     for (uint32_t i = 0; i < p->n_ops; i++) {
         cpu_op *op = &m->ops[i];
-        *op = (cpu_op){.op = &p->ops[i], .run = cpu_caps_run(p->ops[i].kind), .index = i, .pre = next};
+        *op = (cpu_op){
+            .op = &p->ops[i], .run = cpu_caps_run(p->ops[i].kind), .index = i, .pre = next};
         op->post = op->pre + p->ops[i].n_pre;
         next = op->post + p->ops[i].n_post;
         IG_TRY(compile_row_op(m, &p->ops[i], &op->self, err));
@@ -206,7 +220,7 @@ static ig_status compile_ops(cpu_module *m, ig_err *err) {
     return IG_OK;
 }
 
-/* ---- scratch ----------------------------------------------------------------------------------------------------- */
+/* ---- scratch --------------------------------------------------------------------------------- */
 
 typedef struct scratch_need {
     size_t row_floats, acts_own[IG_ACT_FORM_COUNT], acts[IG_ACT_FORM_COUNT], attend, q_floats, page;
@@ -217,8 +231,11 @@ static size_t attend_scratch(const cpu_module *m, const ig_op *op) {
     for (uint32_t rows = 1; rows <= 64 && rows <= m->plan->limits.tokens_max; rows++) {
         size_t bytes = 0;
         uint32_t context = m->plan->limits.context_max;
-        ig_attn_job job = {.attend = &op->u.attend, .k_dtype = IG_DTYPE_F32, .v_dtype = IG_DTYPE_F32,
-                           .n_rows = rows, .n_past = context > rows ? context - rows : 0};
+        ig_attn_job job = {.attend = &op->u.attend,
+                           .k_dtype = IG_DTYPE_F32,
+                           .v_dtype = IG_DTYPE_F32,
+                           .n_rows = rows,
+                           .n_past = context > rows ? context - rows : 0};
         m->device->attn->units(&job, &bytes);
         most = IG_MAX(most, bytes);
     }
@@ -227,10 +244,12 @@ static size_t attend_scratch(const cpu_module *m, const ig_op *op) {
 
 static void need_of(const cpu_module *m, const cpu_op *op, scratch_need *need) {
     const ig_limits *limits = &m->plan->limits;
-    size_t cols = op->op->in[0].value ? ig_ref_width(op->op->in[0]) : 0, columns = limits->tokens_max, copy = 0;
+    size_t cols = op->op->in[0].value ? ig_ref_width(op->op->in[0]) : 0,
+           columns = limits->tokens_max, copy = 0;
     if (op->op->kind == IG_OP_EXPERT_LINEAR) {
         const ig_weight *w = &cpu_program(m)->weights[op->op->u.linear.parts[0].weight];
-        columns = (size_t)limits->tokens_max * op->op->u.linear.top_k + (size_t)w->stack * m->pack_rows;
+        columns =
+            (size_t)limits->tokens_max * op->op->u.linear.top_k + (size_t)w->stack * m->pack_rows;
         cols = w->cols;
     }
     for (uint32_t f = 0; f < IG_ACT_FORM_COUNT; f++) {
@@ -245,12 +264,17 @@ static void need_of(const cpu_module *m, const cpu_op *op, scratch_need *need) {
     need->row_floats = IG_MAX(need->row_floats, op->chain_floats + copy + 64);
     if (op->op->kind == IG_OP_ATTEND) {
         const ig_attend_attr *a = &op->op->u.attend;
-        ig_state own = {.kind = IG_STATE_PAGES, .n_kv_heads = a->n_kv_heads, .k_cols = a->k_cols, .v_cols = a->v_cols};
+        ig_state own = {.kind = IG_STATE_PAGES,
+                        .n_kv_heads = a->n_kv_heads,
+                        .k_cols = a->k_cols,
+                        .v_cols = a->v_cols};
         need->attend = IG_MAX(need->attend, attend_scratch(m, op->op));
         if (a->state == 0)
-            need->page = IG_MAX(need->page, m->device->attn->page_bytes(&own, IG_DTYPE_F32, IG_DTYPE_F32));
+            need->page =
+                IG_MAX(need->page, m->device->attn->page_bytes(&own, IG_DTYPE_F32, IG_DTYPE_F32));
         if (op->qkv_slot[0] >= 0)
-            need->q_floats = IG_MAX(need->q_floats, (size_t)ig_ref_width(op->op->in[0]) * limits->tokens_max);
+            need->q_floats =
+                IG_MAX(need->q_floats, (size_t)ig_ref_width(op->op->in[0]) * limits->tokens_max);
     }
 }
 
@@ -260,11 +284,13 @@ static ig_status reserve_scratch(cpu_module *m, ig_err *err) {
     m->pack_rows = 1;
     for (uint32_t f = 0; f < IG_ACT_FORM_COUNT; f++) {
         uint32_t group = m->device->matmul->packers[f].group_cols;
-        m->pack_rows = group ? m->pack_rows * (group / (m->pack_rows % group == 0 ? group : 1)) : m->pack_rows;
+        m->pack_rows =
+            group ? m->pack_rows * (group / (m->pack_rows % group == 0 ? group : 1)) : m->pack_rows;
     }
     for (uint32_t i = 0; i < p->n_ops; i++)
         need_of(m, &m->ops[i], &need);
-    size_t at = 0, local = ig_round_up(IG_MAX(need.row_floats * 4, (size_t)IG_ATTN_LOCAL_BYTES), 4096);
+    size_t at = 0,
+           local = ig_round_up(IG_MAX(need.row_floats * 4, (size_t)IG_ATTN_LOCAL_BYTES), 4096);
     for (uint32_t f = 0; f < IG_ACT_FORM_COUNT; f++) {
         m->act_offset[f] = at;
         at += ig_round_up(need.acts[f], 4096);
@@ -289,15 +315,18 @@ static ig_status reserve_scratch(cpu_module *m, ig_err *err) {
     m->step_table = ig_alloc(n_pages, sizeof *m->step_table);
     for (uint32_t i = 0; m->step_table && i < n_pages; i++)
         m->step_table[i] = i;
-    bool ok = m->step_table && (m->step_pages || !need.page) && m->arena && m->shared && m->attend_q && m->positions && (m->expert_ids || !lists);
+    bool ok = m->step_table && (m->step_pages || !need.page) && m->arena && m->shared &&
+              m->attend_q && m->positions && (m->expert_ids || !lists);
     for (uint32_t t = 0; ok && t < m->device->n_threads; t++)
         ok = (m->local[t] = ig_pages_alloc(m->local_bytes)) != NULL;
     if (!ok)
-        return ig_fail(err, IG_EMEMORY, "%zu bytes for activations; a smaller batch (-b) would help", m->arena_bytes);
+        return ig_fail(err, IG_EMEMORY,
+                       "%zu bytes for activations; a smaller batch (-b) would help",
+                       m->arena_bytes);
     return IG_OK;
 }
 
-/* ---- module ------------------------------------------------------------------------------------------------------ */
+/* ---- module ---------------------------------------------------------------------------------- */
 
 static ig_status build(cpu_module *m, ig_err *err) {
     const ig_program *p = cpu_program(m);

@@ -57,8 +57,8 @@ typedef struct ig_matmul_kernel {
 typedef struct ig_act_packer {
     uint32_t group_cols;
     size_t (*bytes)(uint32_t cols, uint32_t n_cols);
-    /* Packs columns [col0, col1) of x (row c at x + c * stride; 0 = every column is that row). Threads may pack ranges of
-     * whole groups at once. */
+    /* Packs columns [col0, col1) of x (row c at x + c * stride; 0 = every column is that row).
+     * Threads may pack ranges of whole groups at once. */
     void (*pack)(const float *x, size_t stride, uint32_t cols, uint32_t n_cols, uint32_t col0,
                  uint32_t col1, void *dst);
 } ig_act_packer;

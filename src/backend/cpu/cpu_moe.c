@@ -1,13 +1,15 @@
 /* cpu_moe.c: routing and expert products, run by all threads.
  *
- * Lists: the (token, rank) pairs of a step are sorted by expert (counting sort, one thread); each expert's rows are packed
- * together and multiplied as one product, so that a weight is read once per step however many tokens chose it. The order
- * inside a list changes nothing in a result: every output element is computed alone. */
+ * Lists: the (token, rank) pairs of a step are sorted by expert (counting sort, one thread); each
+ * expert's rows are packed together and multiplied as one product, so that a weight is read once
+ * per step however many tokens chose it. The order inside a list changes nothing in a result: every
+ * output element is computed alone. */
 #include <math.h>
 
 #include "backend/cpu/cpu_int.h"
 
-/* Lists in shared memory: start[E + 1] offsets, then pair[T * k] = token * k + rank, sorted by expert. */
+/* Lists in shared memory: start[E + 1] offsets, then pair[T * k] = token * k + rank, sorted by
+ * expert. */
 typedef struct moe_lists {
     uint32_t *start, *pairs;
 } moe_lists;
@@ -111,8 +113,8 @@ static void choose(const ig_route_attr *a, float *p, const float *bias, int32_t 
     }
 }
 
-/* Router logits are products of f32 weights with f32 rows, a row by one thread: routers are small, and a row's logits stay
- * in its thread's scratch. */
+/* Router logits are products of f32 weights with f32 rows, a row by one thread: routers are small,
+ * and a row's logits stay in its thread's scratch. */
 void cpu_run_route(cpu_step *s, const cpu_op *op, uint32_t thread) {
     const cpu_module *m = s->module;
     const ig_op *o = op->op;
@@ -120,7 +122,8 @@ void cpu_run_route(cpu_step *s, const cpu_op *op, uint32_t thread) {
     const cpu_weight *w = &m->weights[o->w[0]];
     const float *bias = o->w[1] ? m->weights[o->w[1]].vector : NULL;
     const float *select = o->w[2] ? m->weights[o->w[2]].vector : NULL;
-    uint32_t cols = ig_ref_width(o->in[0]), tiles = (a->n_experts + IG_TILE_ROWS - 1) / IG_TILE_ROWS;
+    uint32_t cols = ig_ref_width(o->in[0]),
+             tiles = (a->n_experts + IG_TILE_ROWS - 1) / IG_TILE_ROWS;
     uint32_t n = s->n_rows[cpu_program(m)->values[o->out[0].value].rows];
     uint8_t *acts = m->local[thread] + m->local_acts[IG_ACT_FORM_F32];
     float *logits = (float *)(void *)(m->local[thread] + m->local_chunk);
@@ -128,10 +131,12 @@ void cpu_run_route(cpu_step *s, const cpu_op *op, uint32_t thread) {
     for (uint32_t row; (row = cpu_take(s)) < n;) {
         const float *x = cpu_value_row(m, o->in[0].value, row) + o->in[0].col;
         m->device->matmul->packers[IG_ACT_FORM_F32].pack(x, cols, cols, 1, 0, 1, acts);
-        w->kernel->multiply(w->packed, a->n_experts, cols, 0, tiles, acts, 1, logits, (size_t)tiles * IG_TILE_ROWS);
+        w->kernel->multiply(w->packed, a->n_experts, cols, 0, tiles, acts, 1, logits,
+                            (size_t)tiles * IG_TILE_ROWS);
         for (uint32_t i = 0; bias && i < a->n_experts; i++)
             logits[i] += bias[i];
-        choose(a, logits, select, (int32_t *)(void *)(cpu_value_row(m, o->out[0].value, row) + o->out[0].col),
+        choose(a, logits, select,
+               (int32_t *)(void *)(cpu_value_row(m, o->out[0].value, row) + o->out[0].col),
                cpu_value_row(m, o->out[1].value, row) + o->out[1].col);
     }
     cpu_barrier(s, thread);
@@ -141,7 +146,7 @@ typedef struct expert_run {
     cpu_step *s;
     const cpu_op *op;
     uint32_t thread, n, n_experts, top_k, cols; /* n: tokens; cols: inputs of one matrix */
-    bool shared; /* the k experts of a token read the same row */
+    bool shared;                                /* the k experts of a token read the same row */
     ig_act_format form;
     moe_lists lists;
     uint8_t *acts;
@@ -152,14 +157,16 @@ static void sort_pairs(const expert_run *r) {
     ig_ref ids = r->op->op->in[1];
     memset(r->lists.start, 0, ((size_t)r->n_experts + 1) * sizeof(uint32_t));
     for (uint32_t t = 0; t < r->n; t++) {
-        const int32_t *id = (const int32_t *)(const void *)(cpu_value_row(m, ids.value, t) + ids.col);
+        const int32_t *id =
+            (const int32_t *)(const void *)(cpu_value_row(m, ids.value, t) + ids.col);
         for (uint32_t k = 0; k < r->top_k; k++)
             r->lists.start[id[k] + 1]++;
     }
     for (uint32_t e = 0; e < r->n_experts; e++)
         r->lists.start[e + 1] += r->lists.start[e];
     for (uint32_t t = 0; t < r->n; t++) {
-        const int32_t *id = (const int32_t *)(const void *)(cpu_value_row(m, ids.value, t) + ids.col);
+        const int32_t *id =
+            (const int32_t *)(const void *)(cpu_value_row(m, ids.value, t) + ids.col);
         for (uint32_t k = 0; k < r->top_k; k++)
             r->lists.pairs[r->lists.start[id[k]]++] = t * r->top_k + k;
     }
@@ -168,7 +175,8 @@ static void sort_pairs(const expert_run *r) {
     r->lists.start[0] = 0;
 }
 
-static void pack_expert(const expert_run *r, uint32_t first, uint32_t n, uint32_t from, uint32_t to, uint8_t *dst) {
+static void pack_expert(const expert_run *r, uint32_t first, uint32_t n, uint32_t from, uint32_t to,
+                        uint8_t *dst) {
     const cpu_module *m = r->s->module;
     ig_ref in = r->op->op->in[0];
     float *copy = (float *)(void *)m->local[r->thread];
@@ -179,7 +187,8 @@ static void pack_expert(const expert_run *r, uint32_t first, uint32_t n, uint32_
             x += (size_t)rank * (in.heads == r->top_k ? in.stride : r->cols);
         memcpy(copy + (size_t)(i - from) * r->cols, x, (size_t)r->cols * 4);
     }
-    m->device->matmul->packers[r->form].pack(copy - (size_t)from * r->cols, r->cols, r->cols, n, from, to, dst);
+    m->device->matmul->packers[r->form].pack(copy - (size_t)from * r->cols, r->cols, r->cols, n,
+                                             from, to, dst);
 }
 
 static void pack_all(const expert_run *r) {
@@ -203,8 +212,8 @@ static void pack_all(const expert_run *r) {
     }
 }
 
-static void expert_chunk(const expert_run *r, uint32_t e, uint32_t part, uint32_t col, uint32_t tile0, uint32_t tile1,
-                         const uint8_t *acts) {
+static void expert_chunk(const expert_run *r, uint32_t e, uint32_t part, uint32_t col,
+                         uint32_t tile0, uint32_t tile1, const uint8_t *acts) {
     const cpu_module *m = r->s->module;
     const ig_op *op = r->op->op;
     const ig_linear_part *lp = &op->u.linear.parts[part];
@@ -213,7 +222,8 @@ static void expert_chunk(const expert_run *r, uint32_t e, uint32_t part, uint32_
     uint32_t row0 = tile0 * IG_TILE_ROWS, rows = IG_MIN(tile1 * IG_TILE_ROWS, lp->rows) - row0;
     size_t stride = (size_t)(tile1 - tile0) * IG_TILE_ROWS;
     float *chunk = (float *)(void *)(m->local[r->thread] + m->local_chunk);
-    w->kernel->multiply(w->packed + e * w->matrix_bytes, lp->rows, r->cols, tile0, tile1, acts, n, chunk, stride);
+    w->kernel->multiply(w->packed + e * w->matrix_bytes, lp->rows, r->cols, tile0, tile1, acts, n,
+                        chunk, stride);
     const ig_weight *scales = lp->scale ? &cpu_program(m)->weights[lp->scale] : NULL;
     uint64_t n_scales = scales ? (uint64_t)scales->cols * scales->rows * scales->stack : 0;
     float scale = scales ? m->weights[lp->scale].vector[n_scales > 1 ? e : 0] : 1.0f;
@@ -221,7 +231,8 @@ static void expert_chunk(const expert_run *r, uint32_t e, uint32_t part, uint32_
     uint32_t block = ig_ref_width(op->out[0]) / r->top_k;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t pair = r->lists.pairs[first + i], token = pair / r->top_k, rank = pair % r->top_k;
-        float *out = cpu_value_row(m, op->out[0].value, token) + op->out[0].col + (size_t)rank * block + col + row0;
+        float *out = cpu_value_row(m, op->out[0].value, token) + op->out[0].col +
+                     (size_t)rank * block + col + row0;
         const float *in = chunk + i * stride;
         for (uint32_t c = 0; c < rows; c++)
             out[c] = in[c] * scale + (bias ? bias[c] : 0.0f);

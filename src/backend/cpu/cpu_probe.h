@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 typedef struct ig_probe_set {
-    uint64_t (*read)(const uint8_t *p, size_t bytes); /* streams bytes (a multiple of 4096) and returns something */
-    int64_t (*dot)(uint32_t seed);                    /* one round of register-only dot products */
-    uint64_t dot_ops;                                 /* operations of a round */
+    /* Streams bytes (a multiple of 4096) and returns something. */
+    uint64_t (*read)(const uint8_t *p, size_t bytes);
+    int64_t (*dot)(uint32_t seed); /* one round of register-only dot products */
+    uint64_t dot_ops;              /* operations of a round */
 } ig_probe_set;
 
 extern const ig_probe_set ig_probe_scalar;

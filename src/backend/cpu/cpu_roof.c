@@ -1,7 +1,10 @@
-/* cpu_roof.c: the machine's roofs, measured with the team: streaming reads, and the dot-product rate of the ISA in use. */
+/* cpu_roof.c: the machine's roofs, measured with the team: streaming reads, and the dot-product
+ * rate of the ISA in use. */
 #include "backend/cpu/cpu_int.h"
 
-#define ROOF_BYTES ((size_t)192 << 20) /* well beyond any last-level cache of one socket's share */
+#define ROOF_BYTES                                                                                 \
+    ((size_t)192 << 20) /* well beyond any last-level cache of one socket's share                  \
+                         */
 #define ROOF_CHUNK ((size_t)1 << 20)
 #define ROOF_DOT_ROUNDS 100u
 
@@ -31,7 +34,8 @@ static void dot_rounds(void *user, uint32_t thread, uint32_t n_threads) {
         r->sums[thread][0] += (uint64_t)r->device->roof->dot(c);
 }
 
-ig_status cpu_roof(void *self, double *read_bytes_per_second, double *dot_ops_per_second, ig_err *err) {
+ig_status cpu_roof(void *self, double *read_bytes_per_second, double *dot_ops_per_second,
+                   ig_err *err) {
     cpu_device *d = self;
     if (!d->roof_memory) {
         d->roof_memory = ig_pages_alloc(ROOF_BYTES);
@@ -55,7 +59,8 @@ ig_status cpu_roof(void *self, double *read_bytes_per_second, double *dot_ops_pe
     r->epoch = ++d->pack_epoch;
     uint64_t start = ig_clock_ns();
     ig_team_run(d->team, dot_rounds, r);
-    *dot_ops_per_second = ROOF_DOT_ROUNDS * (double)d->roof->dot_ops / ((double)(ig_clock_ns() - start) * 1e-9);
+    *dot_ops_per_second =
+        ROOF_DOT_ROUNDS * (double)d->roof->dot_ops / ((double)(ig_clock_ns() - start) * 1e-9);
     ig_free(r);
     return IG_OK;
 }

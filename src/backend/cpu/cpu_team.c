@@ -41,8 +41,9 @@
 #define REST_MIN_NS 200000000u /* how long a thread stays out at first … */
 #define REST_MAX_NS 3200000000u /* … and when trying again fails repeatedly */
 
-#define RUN_THREADS_BITS 12 /* low bits of `run`: threads that take part; above: sequence number   \
-                             */
+#define RUN_THREADS_BITS                                                                           \
+    12 /* low bits of `run`: threads that take part; above: sequence number                        \
+        */
 #define RUN_THREADS_MASK ((1u << RUN_THREADS_BITS) - 1)
 
 typedef struct member {

@@ -75,7 +75,8 @@ static void blocks_q8(const float *x, uint32_t n, uint32_t nr, uint8_t *dst) {
         const int32_t total = sum[2 * j] + sum[2 * j + 1];
         const uint32_t last[] = {bits_of(scale[j]), (uint32_t)-total,
                                  bits_of(scale[j] * (float)total)};
-        _Static_assert(IG_Q8_NEGSUM == IG_Q8_SCALE + 1 && IG_Q8_XSUM == IG_Q8_SCALE + 2, "in order");
+        _Static_assert(IG_Q8_NEGSUM == IG_Q8_SCALE + 1 && IG_Q8_XSUM == IG_Q8_SCALE + 2,
+                       "in order");
         spread(dst, nr, q + 32 * j, IG_Q8_WORDS);
         spread(dst + IG_Q8_SCALE * nr * 4, nr, last, IG_COUNT(last));
     }

@@ -24,6 +24,8 @@
 
 /* X(0)..X(5) as declarations; X(0)..X(nr - 1) as statements, nr a constant of the inlined body. */
 #define IG_EACH6(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define IG_EACH8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define IG_EACH8_APART(X) X(0) X(4) X(1) X(5) X(2) X(6) X(3) X(7)
 #define IG_COLUMNS(X)                                                                              \
     {                                                                                              \
         { X(0) }                                                                                   \
@@ -76,8 +78,7 @@ static inline ig_walk walk_of(ig_dtype dtype, ig_act_format form, uint32_t group
     };
 }
 
-/* ---- few columns: two vectors of rows straight from the packed tiles
- * --------------------------------------------- */
+/* ---- few columns: two vectors of rows straight from the packed tiles ------------------------- */
 
 /* Two vectors of rows (a, b): their tiles and first rows in them; how far behind the end of a tile
  * the next ones lie, for prefetching; where results go. */
@@ -111,8 +112,7 @@ static inline void walk_pairs(const ig_walk *w, ig_pair_fn fn) {
     }
 }
 
-/* ---- many columns: 256 inputs of two vectors of rows at a time, unpacked once for all columns
- * ---------------------- */
+/* ---- many columns: 256 inputs of two vectors of rows at a time, unpacked once for all columns  */
 
 /* 256 inputs of one vector of rows as the dot products take them, scales as floats. Lives in L1. */
 typedef struct ig_panel {
@@ -147,8 +147,8 @@ typedef struct ig_panel_fns {
                                const ig_panel_sums *from, const ig_panel_sums *to);
 } ig_panel_fns;
 
-/* Two panels of vectors v and v + 1 (an odd last one twice), n blocks from b on; what the next panels
- * need is fetched. */
+/* Two panels of vectors v and v + 1 (an odd last one twice), n blocks from b on; what the next
+ * panels need is fetched. */
 static inline void unpack_panels(const ig_walk *w, const ig_panel_fns *fns, uint32_t v, uint32_t v1,
                                  uint32_t b, uint32_t n, ig_panel *panels) {
     for (uint32_t i = 0; i < 2; i++) {
@@ -251,8 +251,7 @@ static inline void walk_quads(const ig_walk *w, const ig_quad_fn *fns, ig_dtype 
     }
 }
 
-/* ---- rows of the table: a kernel per number of columns, then the multiply of the row
- * --------------------------- */
+/* ---- rows of the table: a kernel per number of columns, then the multiply of the row --------- */
 
 #define IG_PAIR_FN(codec, nr)                                                                      \
     static void IG_CAT3(codec, pair##nr, IG_ISA)(const ig_pair_args *args, const uint8_t *x) {     \

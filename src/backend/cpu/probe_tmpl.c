@@ -1,4 +1,5 @@
-/* probe_tmpl.c: the roofs of one core for one ISA, through the same verbs as the kernels. Compiled once per ISA. */
+/* probe_tmpl.c: the roofs of one core for one ISA, through the same verbs as the kernels. Compiled
+ * once per ISA. */
 #include IG_SIMD_HEADER
 
 #include "backend/cpu/cpu_probe.h"
@@ -29,12 +30,14 @@ static uint64_t stream_read(const uint8_t *p, size_t bytes) {
     return fold(vi_add(vi_add(a, b), vi_add(c, d)));
 }
 
-/* Twelve independent chains hide the latency of a dot product on every core so far; they stay in registers. */
+/* Twelve independent chains hide the latency of a dot product on every core so far; they stay in
+ * registers. */
 static int64_t dot_round(uint32_t seed) {
     vi x = vi_set8((int)(seed & 63) + 1), y = vi_set8(3);
     /* All begin differently: equal chains would be computed once. */
-    vi a0 = vi_set8(0), a1 = vi_set8(1), a2 = vi_set8(2), a3 = vi_set8(3), a4 = vi_set8(4), a5 = vi_set8(5),
-       a6 = vi_set8(6), a7 = vi_set8(7), a8 = vi_set8(8), a9 = vi_set8(9), a10 = vi_set8(10), a11 = vi_set8(11);
+    vi a0 = vi_set8(0), a1 = vi_set8(1), a2 = vi_set8(2), a3 = vi_set8(3), a4 = vi_set8(4),
+       a5 = vi_set8(5), a6 = vi_set8(6), a7 = vi_set8(7), a8 = vi_set8(8), a9 = vi_set8(9),
+       a10 = vi_set8(10), a11 = vi_set8(11);
     for (uint32_t i = 0; i < DOT_STEPS; i++) {
         a0 = vi_dot(a0, x, y);
         a1 = vi_dot(a1, x, y);

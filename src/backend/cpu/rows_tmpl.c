@@ -121,8 +121,7 @@ static void norm(const ig_row_args *a) {
         const float *w = a->w[0] ? a->w[0] + at : NULL, *b = a->w[1] ? a->w[1] + at : NULL;
         const uint32_t step = attr->col_stride;
         if (step <= 1)
-            norm_head(y, x, n,
-                      &(norm_frame){vf_set(mean), vf_set((float)(1 / root)), w, b, step});
+            norm_head(y, x, n, &(norm_frame){vf_set(mean), vf_set((float)(1 / root)), w, b, step});
         else
             norm_head_strided(y, x, n, mean, (float)(1 / root), w, b, step);
     }

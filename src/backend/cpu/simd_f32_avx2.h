@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define VN 8
-#define ATTN_TILE 3 /* 12 of 16 registers */
+#define ATTN_TILE 3       /* 12 of 16 registers */
 #define ATTN_WEIGH_TILE 3 /* queries x ATTN_COLUMNS vectors of output columns */
 #define ATTN_COLUMNS 4
 #define ATTN_PAIRS 0
@@ -176,8 +176,8 @@ IG_INLINE void i8_sums(const int8_t *p, int32_t sum[4]) {
     const __m256i b = _mm256_madd_epi16(
         _mm256_maddubs_epi16(ones, _mm256_loadu_si256((const __m256i *)(p + 32))), halves);
     const __m256i t = _mm256_hadd_epi32(a, b), u = _mm256_hadd_epi32(t, t); /* 0 2 . . 1 3 . . */
-    _mm_storeu_si128((__m128i *)sum, _mm_unpacklo_epi32(_mm256_castsi256_si128(u),
-                                                        _mm256_extracti128_si256(u, 1)));
+    _mm_storeu_si128((__m128i *)sum,
+                     _mm_unpacklo_epi32(_mm256_castsi256_si128(u), _mm256_extracti128_si256(u, 1)));
 }
 
 #endif

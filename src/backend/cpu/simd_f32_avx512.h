@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define VN 16
-#define ATTN_TILE 12   /* queries x 32 keys held in registers: 24 of 32 */
+#define ATTN_TILE 12      /* queries x 32 keys held in registers: 24 of 32 */
 #define ATTN_WEIGH_TILE 6 /* queries x ATTN_COLUMNS vectors of output columns */
 #define ATTN_COLUMNS 4
 #define ATTN_PAIRS 1 /* attention multiplies pairs of BF16: see attn_pairs.h */
@@ -168,10 +168,10 @@ IG_INLINE void vf_store_i8(int8_t *p, vf a) {
 IG_INLINE void i8_sums(const int8_t *p, int32_t sum[4]) {
     const __m512i fours =
         _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), _mm512_loadu_si512(p));
-    const __m512i pairs =
-        _mm512_add_epi32(fours, _mm512_shuffle_epi32(fours, (_MM_PERM_ENUM)_MM_SHUFFLE(2, 3, 0, 1)));
-    const __m512i all =
-        _mm512_add_epi32(pairs, _mm512_shuffle_epi32(pairs, (_MM_PERM_ENUM)_MM_SHUFFLE(1, 0, 3, 2)));
+    const __m512i pairs = _mm512_add_epi32(
+        fours, _mm512_shuffle_epi32(fours, (_MM_PERM_ENUM)_MM_SHUFFLE(2, 3, 0, 1)));
+    const __m512i all = _mm512_add_epi32(
+        pairs, _mm512_shuffle_epi32(pairs, (_MM_PERM_ENUM)_MM_SHUFFLE(1, 0, 3, 2)));
     const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     _mm_storeu_si128((__m128i *)sum, _mm512_castsi512_si128(_mm512_permutexvar_epi32(first, all)));
 }

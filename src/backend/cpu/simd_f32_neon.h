@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define VN 4
-#define ATTN_TILE 3 /* 24 of 32 registers */
+#define ATTN_TILE 3       /* 24 of 32 registers */
 #define ATTN_WEIGH_TILE 3 /* queries x ATTN_COLUMNS vectors of output columns */
 #define ATTN_COLUMNS 8
 #define ATTN_PAIRS 0

@@ -139,15 +139,14 @@ IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr
         const uint8_t *const xs = x + (IG_Q8K_SHIFT + sub * CF(words) / 8) * 4 * nr;               \
         IG_COLUMNS(SCALE)                                                                          \
     }
-            SUB(0)
-            SUB(1) SUB(2) SUB(3) SUB(4) SUB(5) SUB(6) SUB(7)
+            IG_EACH8(SUB);
 #undef SUB
 #undef SCALE
 #undef WORD
 #undef DOT_SPARE
 #undef DOT
 #undef START
-                ahead_a += BLOCK / CF(groups);
+            ahead_a += BLOCK / CF(groups);
             ahead_b += BLOCK / CF(groups);
         }
 #define FOLD(c)                                                                                    \
@@ -182,11 +181,18 @@ static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row
         vi_store(p->words[(g * CF(subs) + (i)) * CF(words) + (w)], CF(operand)(q, g, i, w));
 #define SUB(i)                                                                                     \
     if (i < CF(subs)) {                                                                            \
-        WORD(i, 0)                                                                                 \
-        WORD(i, 1) WORD(i, 2) WORD(i, 3) WORD(i, 4) WORD(i, 5) WORD(i, 6) WORD(i, 7) vf_store(     \
-            p->scale[g * CF(subs) + (i)], vf_mul(d, CF(sub_scale)(s, row, g * CF(subs) + (i))));   \
+        WORD(i, 0);                                                                                \
+        WORD(i, 1);                                                                                \
+        WORD(i, 2);                                                                                \
+        WORD(i, 3);                                                                                \
+        WORD(i, 4);                                                                                \
+        WORD(i, 5);                                                                                \
+        WORD(i, 6);                                                                                \
+        WORD(i, 7);                                                                                \
+        vf_store(p->scale[g * CF(subs) + (i)],                                                     \
+                 vf_mul(d, CF(sub_scale)(s, row, g * CF(subs) + (i))));                            \
     }
-        SUB(0) SUB(1) SUB(2) SUB(3) SUB(4) SUB(5) SUB(6) SUB(7)
+        IG_EACH8(SUB);
 #undef SUB
 #undef WORD
     }
@@ -248,12 +254,10 @@ IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const
         IG_COLUMNS(X)                                                                              \
         xw += 4 * nr;                                                                              \
     }
-        WORD(0)
-        WORD(1) WORD(2) WORD(3) WORD(4) WORD(5) WORD(6) WORD(7)
+        IG_EACH8(WORD);
 #undef WORD
 #undef X
-            const vf ua = vf_load(a->scale[sub]),
-                     ub = vf_load(b->scale[sub]);
+        const vf ua = vf_load(a->scale[sub]), ub = vf_load(b->scale[sub]);
 #define X(c)                                                                                       \
     const vi shift = vi_bcast(xs + 4 * c);                                                         \
     ta##c = vf_fma(vi_to_f32(vi_shl32_by(ia##c, shift)), ua, ta##c);                               \
