@@ -386,6 +386,36 @@ TEST(page_bytes_refuse_what_is_not_supported) {
     }
 }
 
+/* What is reserved once is enough wherever the rows of a step lie. */
+TEST(scratch_of_every_job_fits) {
+    static const uint32_t windows[] = {0, 1, 9, 200, 256, 257, 512, 1000};
+    static const ig_mask masks[] = {IG_MASK_CAUSAL, IG_MASK_CHUNK, IG_MASK_SYMMETRIC, IG_MASK_FULL};
+    const uint32_t context = 1300;
+    for (size_t m = 0; m < IG_COUNT(masks); m++) {
+        for (size_t w = masks[m] == IG_MASK_CAUSAL || masks[m] == IG_MASK_FULL ? 0 : 1;
+             w < IG_COUNT(windows); w++) {
+            const ig_attend_attr a = {.n_heads = 6,
+                                      .n_kv_heads = 2,
+                                      .k_cols = 64,
+                                      .v_cols = 40,
+                                      .mask = masks[m],
+                                      .window = windows[w]};
+            const size_t most = ig_attn_scratch_max(&a, 64, context);
+            size_t seen = 0;
+            for (uint32_t rows = 1; rows <= 9; rows++) {
+                for (uint32_t past = 0; past + rows <= context; past++) {
+                    const ig_attn_job job = {.attend = &a, .n_past = past, .n_rows = rows};
+                    size_t bytes = 0;
+                    levels[0].attn->units(&job, &bytes);
+                    seen = IG_MAX(seen, bytes);
+                }
+            }
+            CHECK(seen <= most);
+            CHECK(windows[w] == 1 || seen > 0);
+        }
+    }
+}
+
 /* Infinite, huge and NaN values neither crash nor reach rows that do not see them. */
 TEST(broken_values_stay_where_they_are) {
     const ig_dtype types[] = {F32, F16, BF16, Q8, Q4};
@@ -416,5 +446,5 @@ int main(int argc, char **argv) {
     n_levels = isa_list(levels);
     return RUN(argc, argv, T(scalar), T(avx2), T(avx512), T(neon),
                T(alibi_takes_positions_of_the_step), T(page_bytes_refuse_what_is_not_supported),
-               T(broken_values_stay_where_they_are));
+               T(scratch_of_every_job_fits), T(broken_values_stay_where_they_are));
 }

@@ -93,3 +93,29 @@ uint32_t ig_attn_units(const ig_attn_job *job, size_t *scratch_bytes) {
         c.n_splits > 1 ? attn_partial_at(&c, job->attend->n_kv_heads, 0, 0) * sizeof(float) : 0;
     return c.n_tiles * job->attend->n_kv_heads * c.n_splits;
 }
+
+/* Most keys that `rows` adjacent rows see together. */
+static uint64_t span_max(const ig_attend_attr *a, uint32_t rows, uint32_t context) {
+    const uint64_t window = a->window + (uint64_t)rows;
+    switch (a->mask) {
+    case IG_MASK_CAUSAL:
+    case IG_MASK_CHUNK:
+    case IG_MASK_SYMMETRIC:
+        return a->window ? IG_MIN(window, context) : context;
+    case IG_MASK_FULL:
+        break;
+    }
+    return context;
+}
+
+size_t ig_attn_scratch_max(const ig_attend_attr *a, uint32_t rows_max, uint32_t context) {
+    const uint32_t rows = IG_MIN(rows_max, ATTN_SPLIT_ROWS);
+    /* However the keys lie: all but the first may begin a block. */
+    const uint64_t blocks =
+        IG_MIN(ig_div_up(span_max(a, rows, context) + IG_ATTN_BLOCK - 1, IG_ATTN_BLOCK),
+               ig_div_up(context, IG_ATTN_BLOCK));
+    const attn_cut c = {.queries = rows * (a->n_heads / a->n_kv_heads),
+                        .n_blocks = (uint32_t)IG_MAX(blocks, 1),
+                        .v_stride = (uint32_t)ig_round_up(a->v_cols, ATTN_PAD)};
+    return attn_partial_at(&c, a->n_kv_heads, 0, 0) * sizeof(float);
+}

@@ -36,7 +36,6 @@ typedef struct attn_plane {
 /* False when the type is no cache type or cols is out of range. */
 bool ig_attn_plane_k(attn_plane *p, uint32_t heads, uint32_t cols, ig_dtype dtype);
 bool ig_attn_plane_v(attn_plane *p, uint32_t heads, uint32_t cols, ig_dtype dtype);
-size_t ig_attn_page_bytes(const ig_state *state, ig_dtype k, ig_dtype v);
 
 /* Bytes that hold the nibbles of a row of n columns, and first byte of block b. */
 static inline uint32_t attn_nibble_bytes(uint32_t cols) {

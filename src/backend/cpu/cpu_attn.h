@@ -54,9 +54,8 @@ typedef struct ig_attn_set {
                   size_t v_head_stride);
     /* How many independent units the job has: tiles of queries x K/V heads x (for few queries)
      * groups of key blocks. It depends on the job only, never on threads. scratch bytes for partial
-     * results of all units go to *scratch_bytes: 0 for jobs of more than 8 rows, else they grow
-     * with n_rows and the visible keys, so a job at the limits tells what to reserve. Reads attend,
-     * n_past and n_rows. */
+     * results of all units go to *scratch_bytes: 0 for jobs of more than 8 rows, and never more
+     * than ig_attn_scratch_max. Reads attend, n_past and n_rows. */
     uint32_t (*units)(const ig_attn_job *job, size_t *scratch_bytes);
     /* Computes one unit; `local` is this thread's scratch of IG_ATTN_LOCAL_BYTES, `scratch` is
      * shared by the job. */
@@ -68,6 +67,12 @@ typedef struct ig_attn_set {
 } ig_attn_set;
 
 #define IG_ATTN_LOCAL_BYTES (1u << 20)
+
+/* Bytes of scratch that any job of at most rows_max rows in a context of that many tokens asks for.
+ */
+size_t ig_attn_scratch_max(const ig_attend_attr *attend, uint32_t rows_max, uint32_t context);
+/* Bytes of a page; 0 when not supported, see ig_attn_set. */
+size_t ig_attn_page_bytes(const ig_state *state, ig_dtype k, ig_dtype v);
 
 extern const ig_attn_set ig_attn_scalar;
 extern const ig_attn_set ig_attn_avx2;

@@ -3,6 +3,9 @@
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/cpu_int.h"
 
+#include <stdio.h>
+#include <string.h>
+
 typedef struct isa_row {
     const char *name;
     const ig_matmul_set *matmul;
@@ -35,19 +38,28 @@ static bool cpu_has(const char *isa) {
     return true;
 }
 
+/* The row of that name, or the best one for NULL. */
+static ig_status find_isa(const isa_row **row, const char *name, ig_err *err) {
+    char here[64] = "";
+    for (size_t i = 0; i < IG_COUNT(ISAS); i++) {
+        if (!cpu_has(ISAS[i].name))
+            continue;
+        *row = &ISAS[i];
+        if (!name || strcmp(name, ISAS[i].name) == 0)
+            return IG_OK;
+        const size_t n = strlen(here);
+        snprintf(here + n, sizeof here - n, "%s%s", n ? ", " : "", ISAS[i].name);
+    }
+    return ig_fail(err, IG_EUNSUPPORTED, "no cpu isa \"%s\" on this processor; it has %s", name,
+                   here);
+}
+
 static ig_status cpu_open(void **self, const ig_device_options *options, ig_err *err) {
     const isa_row *row = NULL;
-    bool known = options->cpu_isa == NULL;
-    for (size_t i = 0; i < IG_COUNT(ISAS) && !row; i++) {
-        bool named = options->cpu_isa && strcmp(options->cpu_isa, ISAS[i].name) == 0;
-        known = known || named;
-        if ((named || !options->cpu_isa) && cpu_has(ISAS[i].name))
-            row = &ISAS[i];
-    }
-    if (!row)
-        return ig_fail(
-            err, IG_EUNSUPPORTED, "cpu isa \"%s\" %s; known here: avx512, avx2, neon, scalar",
-            options->cpu_isa, known ? "is not supported by this processor" : "is unknown");
+    IG_TRY(find_isa(&row, options->cpu_isa, err));
+    if (options->n_threads > CPU_THREADS_MAX)
+        return ig_fail(err, IG_EARGUMENT, "%u threads: give at most %u", options->n_threads,
+                       CPU_THREADS_MAX);
     cpu_device *d = ig_alloc(1, sizeof *d);
     if (!d)
         return ig_fail_memory(err, sizeof *d);

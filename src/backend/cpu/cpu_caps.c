@@ -51,8 +51,15 @@ static bool accepts_route(const ig_program *p, const ig_op *op) {
            contiguous(op->in[0]) && op->u.route.n_experts <= IG_EXPERTS_MAX;
 }
 
+/* A cache of any type has the limits of one of F32, which attends without a cache use. */
 static bool accepts_attend(const ig_program *p, const ig_op *op) {
-    return decodable(p, op->w[0]);
+    const ig_attend_attr *a = &op->u.attend;
+    const ig_state state = {.kind = IG_STATE_PAGES,
+                            .n_kv_heads = a->n_kv_heads,
+                            .k_cols = a->k_cols,
+                            .v_cols = a->v_cols};
+    return decodable(p, op->w[0]) && a->n_kv_heads > 0 && a->n_heads % a->n_kv_heads == 0 &&
+           ig_attn_page_bytes(&state, IG_DTYPE_F32, IG_DTYPE_F32) > 0;
 }
 
 static bool accepts_weights(const ig_program *p, const ig_op *op) {

@@ -226,20 +226,12 @@ typedef struct scratch_need {
     size_t row_floats, acts_own[IG_ACT_FORM_COUNT], acts[IG_ACT_FORM_COUNT], attend, q_floats, page;
 } scratch_need;
 
+/* A step may hold that many sequences of few rows at once. */
 static size_t attend_scratch(const cpu_module *m, const ig_op *op) {
-    size_t most = 0;
-    for (uint32_t rows = 1; rows <= 64 && rows <= m->plan->limits.tokens_max; rows++) {
-        size_t bytes = 0;
-        uint32_t context = m->plan->limits.context_max;
-        ig_attn_job job = {.attend = &op->u.attend,
-                           .k_dtype = IG_DTYPE_F32,
-                           .v_dtype = IG_DTYPE_F32,
-                           .n_rows = rows,
-                           .n_past = context > rows ? context - rows : 0};
-        m->device->attn->units(&job, &bytes);
-        most = IG_MAX(most, bytes);
-    }
-    return ig_round_up(most, IG_CACHE_LINE) * m->plan->limits.seqs_max;
+    const ig_limits *limits = &m->plan->limits;
+    const size_t bytes =
+        ig_attn_scratch_max(&op->u.attend, limits->tokens_max, limits->context_max);
+    return ig_round_up(bytes, IG_CACHE_LINE) * limits->seqs_max;
 }
 
 static void need_of(const cpu_module *m, const cpu_op *op, scratch_need *need) {
