@@ -186,7 +186,7 @@ static void roof_body(job *j, uint32_t thread, uint32_t rep, uint32_t phase) {
 /* G/s of: reading, int8, bf16, fma. */
 static void measure_roofs(const roof_fns *fns, uint32_t n_threads, double roofs[4]) {
     job j = {.body = roof_body, .roof = fns, .read_bytes = ROTATE_BYTES};
-    j.packed = aligned_alloc(64, ROTATE_BYTES);
+    j.packed = ig_pages_alloc(ROTATE_BYTES);
     if (!j.packed)
         exit(1);
     memset(j.packed, 1, ROTATE_BYTES);
@@ -194,7 +194,7 @@ static void measure_roofs(const roof_fns *fns, uint32_t n_threads, double roofs[
         const double seconds = run(&j, n_threads, 7);
         roofs[j.which] = j.operations / seconds * 1e-9;
     }
-    free(j.packed);
+    ig_pages_free(j.packed, ROTATE_BYTES);
 }
 
 static void measure(const roof_fns *fns, const ig_matmul_set *set, const ig_matmul_kernel *kernel,
@@ -211,7 +211,7 @@ static void measure(const roof_fns *fns, const ig_matmul_set *set, const ig_matm
     j.copy_bytes = ig_round_up(kernel->packed_bytes(rows, cols), 4096);
     const uint32_t copies = (uint32_t)(rotate_bytes / j.copy_bytes + 1),
                    tiles = (uint32_t)ig_div_up(rows, IG_TILE_ROWS);
-    j.packed = aligned_alloc(4096, copies * j.copy_bytes);
+    j.packed = ig_pages_alloc(copies * j.copy_bytes);
     j.acts = aligned_alloc(64, ig_round_up(set->packers[kernel->act].bytes(cols, n_max), 64));
     j.x = malloc((size_t)cols * n_max * sizeof(float));
     j.out = aligned_alloc(64, (size_t)tiles * IG_TILE_ROWS * n_max * sizeof(float));
@@ -251,7 +251,7 @@ static void measure(const roof_fns *fns, const ig_matmul_set *set, const ig_matm
                one > 0 ? seconds / one : 0.0, (double)rows * (double)row_bytes / pack_s * 1e-6);
         fflush(stdout);
     }
-    free(j.packed);
+    ig_pages_free(j.packed, copies * j.copy_bytes);
     free(j.acts);
     free(j.x);
     free(j.out);

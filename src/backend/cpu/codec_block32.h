@@ -12,10 +12,10 @@ IG_INLINE vi nibbles(const uint8_t *q, const int p) {
     return vi_and(p < 4 ? line : vi_shr16(line, 4), vi_set8(15));
 }
 
-/* The same with bit p of the bytes of line 4 as fifth bit. */
+/* The same from the second line on, with bit p of the bytes of the first as fifth bit. */
 IG_INLINE vi nibbles5(const uint8_t *q, const int p) {
-    const vi bits = vi_load(q + 4 * IG_LINE);
-    return vi_or_and(nibbles(q, p),
+    const vi bits = vi_load(q);
+    return vi_or_and(nibbles(q + IG_LINE, p),
                      p < 4 ? vi_shl16(bits, p < 4 ? 4 - p : 0) : vi_shr16(bits, p < 4 ? 0 : p - 4),
                      vi_set8(16));
 }

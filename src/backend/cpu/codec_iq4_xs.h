@@ -10,6 +10,8 @@ enum {
     iq4_xs_groups = 4,
     iq4_xs_subs = 2,
     iq4_xs_words = 8,
+    iq4_xs_together = 1,
+    iq4_xs_apart = 2,
     iq4_xs_bits8 = 1,
     iq4_xs_offset_shift = 7,
     iq4_xs_mins = 0,

@@ -10,6 +10,8 @@ enum {
     q2_k_groups = 2,
     q2_k_subs = 8,
     q2_k_words = 4,
+    q2_k_together = 4,
+    q2_k_apart = 2,
     q2_k_bits8 = 0,
     q2_k_offset_shift = -1,
     q2_k_mins = 8,

@@ -10,6 +10,8 @@ enum {
     q3_k_groups = 2,
     q3_k_subs = 8,
     q3_k_words = 4,
+    q3_k_together = 4,
+    q3_k_apart = 2,
     q3_k_bits8 = 0,
     q3_k_offset_shift = 2,
     q3_k_mins = 0,
@@ -19,8 +21,8 @@ enum {
 
 IG_INLINE vi q3_k_operand(const uint8_t *q, int group, const int sub, const int word) {
     const int quarter = sub / 2, column = sub % 2 * 4 + word;
-    const vi line = vi_load(q + (8 * group + column) * (int)IG_LINE);
-    const vi bits = vi_shr16_by(vi_load(q + (16 + column) * (int)IG_LINE), 4 * group);
+    const vi line = vi_load(q + (8 + 8 * group + column) * (int)IG_LINE);
+    const vi bits = vi_shr16_by(vi_load(q + column * (int)IG_LINE), 4 * group);
     const vi low = vi_and(vi_shr16(line, 2 * quarter), vi_set8(3));
     const vi high = quarter == 0   ? vi_shl16(bits, 2)
                     : quarter == 1 ? vi_shl16(bits, 1)

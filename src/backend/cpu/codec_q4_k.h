@@ -9,6 +9,8 @@ enum {
     q4_k_groups = 4,
     q4_k_subs = 2,
     q4_k_words = 8,
+    q4_k_together = 2,
+    q4_k_apart = 1,
     q4_k_bits8 = 0,
     q4_k_offset_shift = -1,
     q4_k_mins = 4,

@@ -10,6 +10,8 @@ enum {
     q5_k_groups = 4,
     q5_k_subs = 2,
     q5_k_words = 8,
+    q5_k_together = 2,
+    q5_k_apart = 1,
     q5_k_bits8 = 0,
     q5_k_offset_shift = -1,
     q5_k_mins = 4,
@@ -18,8 +20,8 @@ enum {
 };
 
 IG_INLINE vi q5_k_operand(const uint8_t *q, int group, const int sub, const int word) {
-    const vi line = vi_load(q + (8 * group + word) * (int)IG_LINE);
-    const vi bits = vi_shr16_by(vi_load(q + (32 + word) * (int)IG_LINE), 2 * group);
+    const vi line = vi_load(q + (8 + 8 * group + word) * (int)IG_LINE);
+    const vi bits = vi_shr16_by(vi_load(q + word * (int)IG_LINE), 2 * group);
     const vi low = vi_and(sub == 0 ? line : vi_shr16(line, 4), vi_set8(15));
     return vi_or_and(low, sub == 0 ? vi_shl16(bits, 4) : vi_shl16(bits, 3), vi_set8(16));
 }

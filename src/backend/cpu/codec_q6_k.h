@@ -11,6 +11,8 @@ enum {
     q6_k_groups = 2,
     q6_k_subs = 8,
     q6_k_words = 4,
+    q6_k_together = 2,
+    q6_k_apart = 4,
     q6_k_bits8 = 0,
     q6_k_offset_shift = 5,
     q6_k_mins = 0,
@@ -20,8 +22,10 @@ enum {
 
 IG_INLINE vi q6_k_operand(const uint8_t *q, int group, const int sub, const int word) {
     const int quarter = sub / 2, column = sub % 2 * 4 + word;
-    const vi line = vi_load(q + (16 * group + quarter % 2 * 8 + column) * (int)IG_LINE);
-    const vi bits = vi_load(q + (32 + 8 * group + column) * (int)IG_LINE);
+    const uint8_t *const g = q + 24 * group * (int)IG_LINE;
+    const int low_line = quarter % 2 == 0 ? 2 * column + 1 : 16 + column;
+    const vi line = vi_load(g + low_line * (int)IG_LINE);
+    const vi bits = vi_load(g + 2 * column * (int)IG_LINE);
     const vi low = vi_and(quarter < 2 ? line : vi_shr16(line, 4), vi_set8(15));
     const vi high = quarter == 0   ? vi_shl16(bits, 4)
                     : quarter == 1 ? vi_shl16(bits, 2)

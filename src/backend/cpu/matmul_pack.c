@@ -20,10 +20,16 @@ ig_tile_form ig_tile_form_of(ig_dtype dtype) {
     return FORMS[dtype];
 }
 
+/* Scales of a run of n blocks. */
+static size_t run_scales(ig_tile_form f, size_t n) {
+    return ig_round_up(n * f.scale_bytes, IG_LINE);
+}
+
 size_t ig_tile_bytes(ig_dtype dtype, uint32_t cols) {
     const ig_tile_form f = FORMS[dtype];
-    return ig_round_up(ig_div_up(cols, f.inputs) * (size_t)(f.quant_bytes + f.scale_bytes),
-                       IG_LINE);
+    const size_t n = ig_div_up(cols, f.inputs);
+    return ig_round_up(
+        n * f.quant_bytes + n / f.run * run_scales(f, f.run) + run_scales(f, n % f.run), IG_LINE);
 }
 
 /* Words [0, n) of src to lines q[0..n) at lane `row`. */
@@ -66,20 +72,20 @@ static uint32_t fifth_bits(const uint8_t *src) {
 static void put_fifth(uint8_t *q, uint32_t row, const uint8_t *src) {
     const uint32_t bits = fifth_bits(src);
     for (uint32_t i = 0; i < 4; i++)
-        q[4 * IG_LINE + 4 * row + i] = (uint8_t)(bits >> 8 * i);
+        q[4 * row + i] = (uint8_t)(bits >> 8 * i);
 }
 
 static void block_q5_0(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src) {
     put_half(s, row, src);
     put_fifth(q, row, src + 2);
-    put_words(q, row, src + 6, 4);
+    put_words(q + IG_LINE, row, src + 6, 4);
 }
 
 static void block_q5_1(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src) {
     put_half(s, row, src);
     put_half(s + 32, row, src + 2);
     put_fifth(q, row, src + 4);
-    put_words(q, row, src + 8, 4);
+    put_words(q + IG_LINE, row, src + 8, 4);
 }
 
 static void block_q8_0(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src) {
@@ -104,8 +110,7 @@ static void block_q2_k(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src)
 }
 
 static void block_q3_k(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src) {
-    put_words(q, row, src + 32, 16);
-    put_words(q + 16 * IG_LINE, row, src, 8);
+    put_words(q, row, src, 24);
     for (uint32_t j = 0; j < 16; j++) {
         const uint32_t low = src[96 + j % 8] >> 4 * (j / 8) & 15u,
                        high = src[104 + j % 4] >> 2 * (j / 4) & 3u;
@@ -138,15 +143,21 @@ static void block_q4_k(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src)
 }
 
 static void block_q5_k(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src) {
-    put_words(q, row, src + 48, 32);
-    put_words(q + 32 * IG_LINE, row, src + 16, 8);
+    put_words(q, row, src + 16, 40);
     put_scale_min(s, row, src + 4);
     put_half(s + 256, row, src);
     put_half(s + 288, row, src + 2);
 }
 
 static void block_q6_k(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src) {
-    put_words(q, row, src, 48);
+    for (uint32_t g = 0; g < 2; g++) {
+        uint8_t *const group = q + 24 * g * IG_LINE;
+        for (uint32_t w = 0; w < 8; w++) {
+            put_words(group + 2 * w * IG_LINE, row, src + 128 + 32 * g + 4 * w, 1);
+            put_words(group + (2 * w + 1) * IG_LINE, row, src + 64 * g + 4 * w, 1);
+        }
+        put_words(group + 16 * IG_LINE, row, src + 64 * g + 32, 8);
+    }
     for (uint32_t j = 0; j < 16; j++)
         s[16 * j + row] = src[192 + j];
     put_half(s + 256, row, src + 208);
@@ -200,12 +211,12 @@ IG_INLINE void pack_tiles(ig_dtype dtype, block_fn block, const void *src, uint3
         const uint32_t row0 = t * IG_TILE_ROWS, n_rows = IG_MIN(IG_TILE_ROWS, rows - row0);
         for (size_t b0 = 0; b0 < n; b0 += f.run) {
             const size_t in_run = IG_MIN((size_t)f.run, n - b0);
-            uint8_t *const scales = run + in_run * f.quant_bytes;
+            uint8_t *const quants = run + run_scales(f, in_run);
             for (size_t b = 0; b < in_run; b++)
                 for (uint32_t r = 0; r < n_rows; r++)
-                    block(run + b * f.quant_bytes, scales + b * f.scale_bytes, r,
+                    block(quants + b * f.quant_bytes, run + b * f.scale_bytes, r,
                           (const uint8_t *)src + (row0 + r) * stride + (b0 + b) * block_bytes);
-            run = scales + in_run * f.scale_bytes;
+            run = quants + in_run * f.quant_bytes;
         }
         if (cols % f.inputs != 0)
             for (uint32_t r = 0; r < n_rows; r++)
