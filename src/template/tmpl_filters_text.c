@@ -312,6 +312,26 @@ static double round_to(double d, int64_t precision) {
     return strtod(text, NULL);
 }
 
+/* round(i, -digits): to the nearest multiple of a power of ten, half to even, in integers. */
+static ig_status round_int(tmpl_ctx *c, int64_t i, int64_t digits, tmpl_value *out) {
+    uint64_t unit = 1, whole = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
+    if (digits > 19) /* half of 10^20 is above every integer */
+        whole = 0;
+    for (; digits > 0 && whole; digits--)
+        unit *= 10;
+    const uint64_t rest = whole % unit, half = unit / 2;
+    whole -= rest;
+    if (rest > half || (rest == half && unit > 1 && whole / unit % 2))
+        whole += unit;
+    if (whole > INT64_MAX)
+        return tmpl_fail(
+            c, IG_ELIMIT,
+            "rounded integer does not fit 64 bits, larger ones are not supported; round to fewer "
+            "digits");
+    *out = tmpl_int(i < 0 ? -(int64_t)whole : (int64_t)whole);
+    return IG_OK;
+}
+
 FILTER(number_round) {
     int64_t precision;
     ig_str method;
@@ -332,10 +352,8 @@ FILTER(number_round) {
                          unit); /* + 0.0: an int has no -0 */
     } else if (a[0].kind == TMPL_REAL) {
         *out = tmpl_real(round_to(a[0].u.d, precision));
-    } else if (precision >= 0) {
-        *out = tmpl_int(tmpl_as_int(&a[0]));
     } else {
-        *out = tmpl_int((int64_t)round_to(tmpl_as_real(&a[0]), precision));
+        return round_int(c, tmpl_as_int(&a[0]), precision < -20 ? 20 : -precision, out);
     }
     return IG_OK;
 }

@@ -99,6 +99,7 @@ TEST(errors_say_where) {
         {"{{ 99999999999999999999 }}", "beyond 64 bits"},
         {"{{ '\\N{DASH}' }}", "escape"},
         {"{{ [range] }}", "printing a function object"},
+        {"{{ 9223372036854775807|round(-1) }}", "does not fit 64 bits"},
     };
     for (size_t i = 0; i < IG_COUNT(cases); i++) {
         ig_template *tmpl;
