@@ -428,6 +428,7 @@ static ig_status repeat(tmpl_ctx *c, const tmpl_value *v, int64_t times, tmpl_va
         out->u.s = (ig_str){p, bytes};
         return IG_OK;
     }
+    out->view = 0; /* no longer a group of groupby */
     IG_TRY(tmpl_list_new(c, one ? n * v->u.list->n : 0, &out->u.list));
     for (size_t i = 0; one && i < n; i++) {
         for (size_t k = 0; k < v->u.list->n; k++)

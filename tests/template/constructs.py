@@ -205,6 +205,8 @@ GROUPS = {
         "{{ s|nope }}", "{% if no %}{{ s|nope }}{% endif %}ok", "{% if t %}{{ s|nope }}{% endif %}", "{{ s|nope if no else 'ok' }}", "{{ s is nope }}", "{% if no %}{{ s is nope }}{% endif %}ok", "{{ s|upper(1) }}", "{{ s|replace('a') }}", "{{ s|trim(x=1) }}", "{{ xs|join(d='+') }}", "{{ s|default(nope=1) }}", "{{ xs|last|string|length }}",
         "{{ '{\"a\": [1, 2.5, \"x\"]}'|from_json }} {{ ('[1]'|from_json)[0] + 1 }}", "{{ 'not json'|from_json }}", "{{ {'a': u}|tojson|from_json == {'a': u} }}",
         "{{ xs|select('odd')|length }}", "{{ xs|map('string')[0] is defined }}", "{{ (xs|map('string'))[0] is defined }}", "{{ xs|select('odd')|last }}", "{{ 3|length }}", "{{ none|length }}", "{{ none|join }}", "{{ none|trim }} {{ none|upper }}", "{{ none|first }}",
+        "{% for g in rows|groupby('k') %}[{{ (g * 0).grouper }}{{ (g * 1).list }}{{ (g + ()).grouper }}{{ g[:2].list }}]{% endfor %}",
+        "{{ 15|round(-1) }} {{ 25|round(-1) }} {{ -25|round(-1) }} {{ -26|round(-1) }} {{ 9223372036854775807|round(-18) }} {{ 4|round(-1) }} {{ 9223372036854775804|round(-1) }} {{ 9223372036854775807|round(-20) }} {{ 12|round(-99) }}",
     ],
     "methods": [
         "{{ blank.strip() }}|{{ blank.lstrip() }}|{{ blank.rstrip() }}|{{ 'xxaxx'.strip('x') }} {{ 'abcba'.lstrip('ab') }} {{ 'abcba'.rstrip('ab') }} {{ ' a '.strip(none) }}|{{ '☃é☃'.strip('☃') }}",
