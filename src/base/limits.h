@@ -37,6 +37,8 @@
 #define IG_PATTERN_BYTES_MAX (64u << 10) /* source of one pattern; the longest known has 2 KB */
 #define IG_JSON_DEPTH_MAX 256u
 #define IG_TEMPLATE_BYTES_MAX (1u << 20) /* source of a template; the longest known has 30 KB */
+/* Text that from_json reads in one rendering; the parser takes up to 100 bytes for one of them. */
+#define IG_TEMPLATE_JSON_BYTES_MAX (1u << 20)
 #define IG_TEMPLATE_OUTPUT_MAX (1u << 26)
 #define IG_TEMPLATE_STEPS_MAX 50000000u   /* evaluator steps of one rendering */
 #define IG_TEMPLATE_DEPTH_MAX 200u        /* nested statements, expressions, values of a source */

@@ -410,7 +410,8 @@ struct tmpl_ctx {
     tmpl_frame **free_frames; /* per unit */
     char *tail;               /* end of the string made by the last concatenation … */
     size_t tail_room; /* … and the free bytes after it, so that appending in a loop is linear */
-    tmpl_held_doc *docs; /* of from_json, closed at the end */
+    tmpl_held_doc *docs; /* of from_json, closed at the end; their memory is not the arena's … */
+    size_t json_bytes;   /* … but grows with the text that was read */
     int64_t now_s;
     uint64_t seed;
 };

@@ -405,6 +405,12 @@ FILTER(value_from_json) {
     ig_err why = {0};
     (void)args;
     IG_TRY(tmpl_need_str(c, &a[0], &text));
+    if (text.n > IG_TEMPLATE_JSON_BYTES_MAX - c->json_bytes)
+        return tmpl_fail(c, IG_ELIMIT,
+                         "from_json reads more than %u bytes (IG_TEMPLATE_JSON_BYTES_MAX); pass "
+                         "objects instead of JSON text",
+                         IG_TEMPLATE_JSON_BYTES_MAX);
+    c->json_bytes += text.n;
     IG_TRY(tmpl_charge(c, text.n * 16));
     IG_TRY(ig_arena_new(&c->arena, 1, sizeof *held, &held, c->err));
     ig_status status = ig_json_open(&held->doc, text, &why);
