@@ -130,6 +130,7 @@ static ig_status render(const ingot_model *model, const char *json, size_t size,
                                .bos_token = special_of(model, o->bos, IG_ROLE_BOS),
                                .eos_token = special_of(model, o->eos, IG_ROLE_EOS),
                                .add_generation_prompt = !o->no_generation_prompt,
+                               .has_now = o->now_s != 0,
                                .now_s = o->now_s};
     return ig_template_render(tmpl, &input, buf, &raised, err);
 }

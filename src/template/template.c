@@ -74,12 +74,15 @@ ig_status ig_template_render(const ig_template *tmpl, const ig_template_input *i
     tmpl_ctx c = {.tmpl = tmpl, .err = err};
     ig_arena_init(&c.arena, IG_TEMPLATE_MEMORY_MAX);
     ig_buf_init(&c.out, IG_TEMPLATE_OUTPUT_MAX);
-    c.now_s = input->now_s ? input->now_s : tmpl_local_now();
+    c.now_s = input->has_now ? input->now_s : tmpl_local_now();
     c.seed = (uint64_t)(uintptr_t)&c *
              0x9e3779b97f4a7c15u; /* differs from run to run where addresses do */
     ig_status status = render(&c, input);
-    if (!status)
-        status = ig_buf_add_str(out, ig_buf_str(&c.out), err);
+    if (!status || c.raised) {
+        const ig_str text = c.raised ? c.raise_text : ig_buf_str(&c.out);
+        const ig_status added = ig_buf_add_str(out, text, err);
+        status = added ? added : status;
+    }
     if (raised)
         *raised = c.raised;
     for (tmpl_held_doc *held = c.docs; held; held = held->next)

@@ -22,12 +22,14 @@ typedef struct ig_template_input {
     const ig_json *extra;        /* object with further variables (enable_thinking, …) or NULL */
     ig_str bos_token, eos_token; /* undefined in the template when p is NULL */
     bool add_generation_prompt;
-    int64_t now_s; /* for strftime_now: local wall time as seconds since 1970; 0 = the clock */
+    bool has_now;  /* false: strftime_now reads the clock */
+    int64_t now_s; /* its local wall time as seconds since 1970 */
 } ig_template_input;
 
-/* Appends the rendered bytes to out. A raise_exception in the template gives IG_EARGUMENT with
- * exactly its message and sets *raised; other run-time errors carry line and column. Bounded by
- * IG_TEMPLATE_STEPS_MAX, _STACK_MAX, _MEMORY_MAX, _OUTPUT_MAX. */
+/* Appends the rendered bytes to out. A raise_exception in the template gives IG_EARGUMENT, sets
+ * *raised and appends exactly its message instead (err has it as one line, cut to its size); other
+ * errors append nothing and carry line and column. Bounded by IG_TEMPLATE_STEPS_MAX, _STACK_MAX,
+ * _MEMORY_MAX, _JSON_BYTES_MAX, _OUTPUT_MAX. */
 IG_MUST_USE ig_status ig_template_render(const ig_template *tmpl, const ig_template_input *input,
                                          ig_buf *out, bool *raised, ig_err *err);
 

@@ -406,6 +406,7 @@ struct tmpl_ctx {
     uint32_t depth;
     tmpl_flow flow;
     bool raised;
+    ig_str raise_text;
     tmpl_dict *variables;
     tmpl_frame **free_frames; /* per unit */
     char *tail;               /* end of the string made by the last concatenation … */

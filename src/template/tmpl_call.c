@@ -250,6 +250,7 @@ GLOBAL(global_raise) {
     (void)out;
     IG_TRY(tmpl_to_str(c, &a[1], &message));
     c->raised = true;
+    c->raise_text = message;
     return ig_fail(c->err, IG_EARGUMENT, "%.*s",
                    (int)IG_MIN(message.n, (size_t)IG_ERR_MESSAGE_BYTES), message.p);
 }

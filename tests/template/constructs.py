@@ -244,6 +244,7 @@ GROUPS = {
         "{{ strftime_now('%Y-%m-%d %H:%M:%S %d %b %Y %B %A %a %j %U %W %w %y %I %p %% %e %F %T %D %R %-d %u %V %G') }}", "{{ strftime_now('%d %B %Y') }} {{ strftime_now('') }}|{{ strftime_now('é %Y') }} {{ strftime_now('%c|%x|%X|%h|%C|%g|%k|%l|%n|%t|%f') }}",
         "{{ raise_exception('No é: ' ~ n) }}", "{% if t %}{{ raise_exception('stop') }}{% endif %}", "{% macro m() %}{{ raise_exception('in macro') }}{% endmacro %}a{{ m() }}b", "{% for x in xs %}{{ raise_exception('x' ~ x) }}{% endfor %}", "{{ raise_exception(5) }}", "{{ raise_exception() }}", "{{ raise_exception('a', 'b') }}",
         "{{ missing|last is defined }} {{ (html|e).splitlines() }} {{ 'a' % range(3) }} {{ {(xs|map('string')): 1}|length }}", "{{ lipsum is defined }}{{ cycler is defined }}",
+        "{{ raise_exception('one\\n\\ttwo ' ~ 'é' * 600) }}",
     ],
     "rest": [
         "{# c #}{% print 1, 'a' %}{% print s|upper %}", "{% nope %}", "{% set a = 1 %}{% endset %}", "{{ 99999999999 * 2 }} {{ 2 ** 62 }} {{ 9223372036854775806 + 1 }}",

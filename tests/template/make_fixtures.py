@@ -78,16 +78,10 @@ def render(template, case):
         return {"error": f"{type(e).__name__}: {e}", "raised": False}
 
 
-def shown(message):
-    """As ig_err keeps it: control bytes replaced, cut."""
-    data = "".join("?" if ord(c) < 0x20 or ord(c) == 0x7F else c for c in message).encode()
-    return data[:511].decode(errors="ignore")
-
-
 def same(ours, theirs):
     if "text" in theirs or "text" in ours:
         return ours.get("text") == theirs.get("text") and "text" in ours and "text" in theirs
-    return ours["raised"] == theirs["raised"] and (not theirs["raised"] or shown(theirs["error"]) == ours["error"])
+    return ours["raised"] == theirs["raised"] and (not theirs["raised"] or theirs["error"] == ours["error"])
 
 
 def write_fixtures():
@@ -105,7 +99,7 @@ def write_fixtures():
                 print(f"{name}: {result['error']}\n    {source}")
             result = {"fails": "compile" if result.get("compile") else "render"}
         elif "error" in result:
-            result = {"raises": shown(result["error"])}
+            result = {"raises": result["error"]}
         made.append({"name": name, "source": source, **result})
     head = {"now": conversations.NOW, "bos": "<s>", "messages": constructs.MESSAGES, "variables": constructs.VARIABLES}
     with open(os.path.join(HERE, "fixtures.json"), "w", encoding="utf-8") as f:

@@ -34,6 +34,7 @@ static void render_case(const ig_template *tmpl, const ig_json *one, ig_json_wri
         .bos_token = text_or_absent(ig_json_get(one, "bos")),
         .eos_token = text_or_absent(ig_json_get(one, "eos")),
         .add_generation_prompt = ig_json_bool(ig_json_get(one, "generation"), false),
+        .has_now = ig_json_get(one, "now") != NULL,
         .now_s = ig_json_int(ig_json_get(one, "now"), 0),
     };
     ig_buf out;
@@ -43,7 +44,7 @@ static void render_case(const ig_template *tmpl, const ig_json *one, ig_json_wri
     ig_json_open_object(w);
     if (ig_template_render(tmpl, &input, &out, &raised, &err)) {
         ig_json_key(w, "error");
-        ig_json_put_str(w, ig_str_of(err.message));
+        ig_json_put_str(w, raised ? ig_buf_str(&out) : ig_str_of(err.message));
         ig_json_key(w, "raised");
         ig_json_put_bool(w, raised);
     } else {
