@@ -94,6 +94,41 @@ static ig_status put_field_int(tmpl_ctx *c, const spec *s, int64_t v) {
     return put_padded(c, s, mark, number_align(s), n_sign);
 }
 
+/* Whatever the locale of the host program has between whole and fraction becomes a point. text has
+ * no sign. */
+static size_t plain_point(char *text, size_t n) {
+    const size_t at = strspn(text, "0123456789"), end = at + strcspn(text + at, "0123456789eE");
+    if (end == at)
+        return n;
+    text[at] = '.';
+    memmove(text + at + 1, text + end, n - end + 1);
+    return n - (end - at) + 1;
+}
+
+/* A finite v >= 0. */
+static size_t print_real(char type, int precision, double v, char *text, size_t bytes) {
+    int n;
+    switch (type) {
+    case 'e':
+        n = snprintf(text, bytes, "%.*e", precision, v);
+        break;
+    case 'E':
+        n = snprintf(text, bytes, "%.*E", precision, v);
+        break;
+    case 'g':
+    case '\0':
+        n = snprintf(text, bytes, "%.*g", precision, v);
+        break;
+    case 'G':
+        n = snprintf(text, bytes, "%.*G", precision, v);
+        break;
+    default:
+        n = snprintf(text, bytes, "%.*f", precision, v);
+        break;
+    }
+    return plain_point(text, (size_t)n);
+}
+
 static ig_status put_field_real(tmpl_ctx *c, const spec *s, double d) {
     char text[800];
     size_t n_sign, n;
@@ -108,24 +143,7 @@ static ig_status put_field_real(tmpl_ctx *c, const spec *s, double d) {
     } else if (s->type == '\0' && s->precision < 0) {
         n = ig_json_format_num(v, text);
     } else {
-        switch (s->type) {
-        case 'e':
-            n = (size_t)snprintf(text, sizeof text, "%.*e", precision, v);
-            break;
-        case 'E':
-            n = (size_t)snprintf(text, sizeof text, "%.*E", precision, v);
-            break;
-        case 'g':
-        case '\0':
-            n = (size_t)snprintf(text, sizeof text, "%.*g", precision, v);
-            break;
-        case 'G':
-            n = (size_t)snprintf(text, sizeof text, "%.*G", precision, v);
-            break;
-        default:
-            n = (size_t)snprintf(text, sizeof text, "%.*f", precision, v);
-            break;
-        }
+        n = print_real(s->type, precision, v, text, sizeof text);
     }
     size_t whole = 0;
     while (whole < n && text[whole] >= '0' && text[whole] <= '9')

@@ -258,18 +258,26 @@ ig_status tmpl_parse_int(ig_str s, int64_t base, int64_t *out, bool *ok) {
 }
 
 bool tmpl_parse_real(ig_str s, double *out) {
-    char text[400];
+    char text[400], zero[16];
     size_t n = 0;
     bool digit = false;
+    /* strtod wants the decimal point of the locale that the host program chose. */
+    const size_t point_bytes = (size_t)snprintf(zero, sizeof zero, "%.1f", 0.0) - 2;
     s = tmpl_strip(s, NULL, true, true);
     for (size_t i = 0; i < s.n; i++) {
         bool is_digit = s.p[i] >= '0' && s.p[i] <= '9';
         if (s.p[i] == '_' && digit && i + 1 < s.n && s.p[i + 1] >= '0' && s.p[i + 1] <= '9')
             continue;
-        if (n + 1 >= sizeof text || (!is_digit && !strchr("+-.eEinfatyINFATY", s.p[i])) || !s.p[i])
+        if (n + point_bytes >= sizeof text || (!is_digit && !strchr("+-.eEinfatyINFATY", s.p[i])) ||
+            !s.p[i])
             return false;
         digit = is_digit;
-        text[n++] = s.p[i];
+        if (s.p[i] == '.') {
+            memcpy(text + n, zero + 1, point_bytes);
+            n += point_bytes;
+        } else {
+            text[n++] = s.p[i];
+        }
     }
     text[n] = '\0';
     char *end = text;
