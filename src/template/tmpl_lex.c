@@ -54,8 +54,9 @@ ig_status tmpl_lex_open(tmpl_lexer *lex, ig_arena *arena, ig_str source, ig_err 
     *lex = (tmpl_lexer){.arena = arena, .err = err, .line = 1};
     if (source.n > IG_TEMPLATE_BYTES_MAX)
         return ig_fail(err, IG_ELIMIT,
-                       "template of %zu bytes is longer than %u (IG_TEMPLATE_BYTES_MAX)", source.n,
-                       IG_TEMPLATE_BYTES_MAX);
+                       "template of %zu bytes is longer than %u (IG_TEMPLATE_BYTES_MAX); is this "
+                       "a template? The longest known have 30 KB",
+                       source.n, IG_TEMPLATE_BYTES_MAX);
     if (!ig_utf8_valid(source))
         return ig_fail(err, IG_EFORMAT, "template is not UTF-8; convert it");
     char *p;
