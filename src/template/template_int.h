@@ -470,7 +470,8 @@ ig_status tmpl_run_loop(tmpl_ctx *c, tmpl_frame *frame, const tmpl_node *node,
 ig_status tmpl_call_loop(tmpl_ctx *c, tmpl_loop *loop, const tmpl_args *args, tmpl_value *out);
 ig_status tmpl_loop_attr(tmpl_ctx *c, tmpl_loop *loop, ig_str name, tmpl_value *out, bool *found);
 ig_status tmpl_loop_length(tmpl_ctx *c, tmpl_loop *loop, size_t *n);
-tmpl_value tmpl_lookup(tmpl_ctx *c, ig_str name);
+/* A render variable, else a global function, else MISSING. */
+ig_status tmpl_lookup(tmpl_ctx *c, ig_str name, tmpl_value *out);
 
 /* ---- operations on values ---- */
 
@@ -542,7 +543,6 @@ ig_status tmpl_dict_set(tmpl_ctx *c, tmpl_dict *dict, const tmpl_value *key, con
 /* NULL in *out when absent; unhashable keys fail. */
 ig_status tmpl_dict_find(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value *key,
                          tmpl_value **out);
-tmpl_value *tmpl_dict_find_str(const tmpl_ctx *c, const tmpl_dict *dict, ig_str key);
 ig_status tmpl_dict_update(tmpl_ctx *c, tmpl_dict *dict, const tmpl_value *from);
 ig_status tmpl_from_json(tmpl_ctx *c, const ig_json *json, tmpl_value *out);
 

@@ -228,7 +228,9 @@ static ig_status attribute(tmpl_ctx *c, const tmpl_value *v, ig_str name, tmpl_v
     case TMPL_MACRO:
         return macro_attr(c, v->u.macro, name, out, found);
     case TMPL_NAMESPACE: {
-        const tmpl_value *attr = tmpl_dict_find_str(c, v->u.dict, name);
+        const tmpl_value key = tmpl_str(name);
+        tmpl_value *attr;
+        IG_TRY(tmpl_dict_find(c, v->u.dict, &key, &attr));
         *found = attr != NULL;
         *out = attr ? *attr : *out;
         return IG_OK;
@@ -325,6 +327,7 @@ ig_status tmpl_get_path(tmpl_ctx *c, const tmpl_value *v, const tmpl_value *path
         return IG_OK;
     if (path->kind != TMPL_STR)
         return path_step(c, path, otherwise, out);
+    IG_TRY(tmpl_charge_scan(c, path->u.s.n));
     for (size_t start = 0; start <= path->u.s.n;) {
         size_t end = start;
         bool digits = true;

@@ -187,6 +187,7 @@ static ig_status bind_macro(tmpl_ctx *c, const tmpl_node *node, const tmpl_args 
             *slot = args->at[i];
             continue;
         }
+        IG_TRY(tmpl_charge(c, args->n_named * sizeof *args->named));
         for (size_t k = 0; k < args->n_named; k++) {
             if (!ig_str_eq(args->named[k].key.u.s, param->name))
                 continue;
@@ -368,10 +369,13 @@ const tmpl_row *tmpl_find_global(ig_str name) {
     return tmpl_find_row(GLOBALS, IG_COUNT(GLOBALS), name);
 }
 
-tmpl_value tmpl_lookup(tmpl_ctx *c, ig_str name) {
-    const tmpl_value *v = tmpl_dict_find_str(c, c->variables, name);
+ig_status tmpl_lookup(tmpl_ctx *c, ig_str name, tmpl_value *out) {
+    const tmpl_value key = tmpl_str(name);
+    tmpl_value *v;
+    IG_TRY(tmpl_dict_find(c, c->variables, &key, &v));
     const tmpl_row *row = v ? NULL : tmpl_find_global(name);
-    return v     ? *v
+    *out = v     ? *v
            : row ? (tmpl_value){.kind = TMPL_FUNCTION, .u.row = row}
                  : (tmpl_value){.kind = TMPL_MISSING};
+    return IG_OK;
 }

@@ -34,9 +34,11 @@ static tmpl_value *slot_of(tmpl_frame *f, tmpl_ref ref) {
 
 static ig_status add_named(tmpl_ctx *c, tmpl_dict *named, const tmpl_value *key,
                            const tmpl_value *v) {
+    tmpl_value *known;
     if (key->kind != TMPL_STR)
         return tmpl_fail(c, IG_EARGUMENT, "keywords must be strings");
-    if (tmpl_dict_find_str(c, named, key->u.s))
+    IG_TRY(tmpl_dict_find(c, named, key, &known));
+    if (known)
         return tmpl_fail(c, IG_EARGUMENT, "got multiple values for keyword argument '%.*s'",
                          IG_STR_ARG(key->u.s));
     return tmpl_dict_set(c, named, key, v);
@@ -316,12 +318,12 @@ static ig_status eval_kind(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, tm
 }
 
 ig_status tmpl_eval(tmpl_ctx *c, tmpl_frame *f, const tmpl_node *node, tmpl_value *out) {
+    IG_TRY(tmpl_charge(c, 0));
     if (node->kind == TMPL_N_CONST) {
         *out = node->value;
         return IG_OK;
     }
     c->at = node;
-    IG_TRY(tmpl_charge(c, 0));
     if (++c->depth > IG_TEMPLATE_STACK_MAX)
         return tmpl_fail(c, IG_ELIMIT,
                          "calls nested deeper than %u (IG_TEMPLATE_STACK_MAX); is a macro "
@@ -373,9 +375,11 @@ ig_status tmpl_enter_scope(tmpl_ctx *c, tmpl_frame *f, const tmpl_scope *scope) 
     IG_TRY(tmpl_charge(c, scope->n * 16));
     for (size_t i = 0; i < scope->n; i++) {
         const tmpl_load *load = &scope->loads[i];
-        f->slots[load->slot] = load->kind == TMPL_LOAD_RESOLVE ? tmpl_lookup(c, load->name)
-                               : load->kind == TMPL_LOAD_ALIAS ? *slot_of(f, load->from)
-                                                               : (tmpl_value){.kind = TMPL_MISSING};
+        tmpl_value *slot = &f->slots[load->slot];
+        *slot = load->kind == TMPL_LOAD_ALIAS ? *slot_of(f, load->from)
+                                              : (tmpl_value){.kind = TMPL_MISSING};
+        if (load->kind == TMPL_LOAD_RESOLVE)
+            IG_TRY(tmpl_lookup(c, load->name, slot));
     }
     return IG_OK;
 }

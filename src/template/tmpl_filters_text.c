@@ -141,7 +141,7 @@ FILTER(text_wordcount) {
     bool in_word = false;
     (void)args;
     IG_TRY(soft_str(c, &a[0], &self));
-    IG_TRY(tmpl_charge(c, self.u.s.n));
+    IG_TRY(tmpl_charge_scan(c, self.u.s.n));
     for (size_t i = 0; i < self.u.s.n;) {
         uint32_t cp;
         i += tmpl_cp(self.u.s, i, &cp);
@@ -163,6 +163,7 @@ FILTER(text_truncate) {
     IG_TRY(tmpl_arg_flag(c, &a[2], false, &kill));
     IG_TRY(tmpl_arg_str(c, &a[3], "...", &end));
     IG_TRY(tmpl_arg_int(c, &a[4], 5, &leeway));
+    IG_TRY(tmpl_charge_scan(c, end.n));
     const int64_t have = (int64_t)n, n_end = (int64_t)tmpl_cp_count(end);
     if (length < n_end || leeway < 0)
         return tmpl_fail(c, IG_EARGUMENT, "truncate: expected length >= %lld and leeway >= 0",
@@ -171,6 +172,7 @@ FILTER(text_truncate) {
     if (have - leeway <= length)
         return IG_OK;
     IG_TRY(tmpl_need_str(c, &a[0], &s));
+    IG_TRY(tmpl_charge_scan(c, s.n));
     ig_str kept = {s.p, tmpl_cp_offset(s, (size_t)(length - n_end))};
     for (size_t i = kept.n; !kill && i > 0; i--) {
         if (s.p[i - 1] == ' ') {
@@ -273,6 +275,7 @@ FILTER(number_int) {
         return int_of_real(c, a[0].u.d, &otherwise, out);
     if (a[0].kind != TMPL_STR)
         return IG_OK;
+    IG_TRY(tmpl_charge_scan(c, a[0].u.s.n));
     if (base != 0 && (base < 2 || base > 36))
         return tmpl_parse_real(a[0].u.s, &d) && isfinite(d) ? int_of_real(c, d, &otherwise, out)
                                                             : IG_OK;
@@ -292,7 +295,10 @@ FILTER(number_float) {
         return tmpl_fail_undefined(c, &a[0]);
     if (tmpl_is_number(&a[0]))
         *out = tmpl_real(tmpl_as_real(&a[0]));
-    else if (a[0].kind == TMPL_STR && tmpl_parse_real(a[0].u.s, &d))
+    if (a[0].kind != TMPL_STR)
+        return IG_OK;
+    IG_TRY(tmpl_charge_scan(c, a[0].u.s.n));
+    if (tmpl_parse_real(a[0].u.s, &d))
         *out = tmpl_real(d);
     return IG_OK;
 }

@@ -303,6 +303,7 @@ ig_status tmpl_percent_format(tmpl_ctx *c, ig_str format, const tmpl_value *args
                               tmpl_value *out) {
     percent p = {.args = args};
     const size_t mark = c->out.n;
+    IG_TRY(tmpl_charge_scan(c, format.n));
     for (size_t i = 0; i < format.n;) {
         const size_t start = i;
         while (i < format.n && format.p[i] != '%')
@@ -423,6 +424,7 @@ static ig_status field_value(tmpl_ctx *c, ig_str name, const tmpl_args *args, si
         size_t i = 0;
         while (i < args->n_named && !ig_str_eq(args->named[i].key.u.s, first))
             i++;
+        IG_TRY(tmpl_charge(c, i * sizeof *args->named));
         if (i == args->n_named)
             return tmpl_fail(c, IG_EARGUMENT, "no argument '%.*s' for the format",
                              IG_STR_ARG(first));
@@ -478,6 +480,7 @@ static ig_status put_brace(tmpl_ctx *c, ig_str field, const tmpl_args *args, siz
 ig_status tmpl_brace_format(tmpl_ctx *c, ig_str format, const tmpl_args *args, tmpl_value *out) {
     size_t automatic = 0;
     const size_t mark = c->out.n;
+    IG_TRY(tmpl_charge_scan(c, format.n));
     for (size_t i = 0; i < format.n;) {
         const size_t start = i;
         while (i < format.n && format.p[i] != '{' && format.p[i] != '}')

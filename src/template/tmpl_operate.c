@@ -140,7 +140,7 @@ ig_status tmpl_equal(tmpl_ctx *c, const tmpl_value *a, const tmpl_value *b, bool
         return IG_OK;
     case TMPL_STR:
         *out = ig_str_eq(a->u.s, b->u.s);
-        return tmpl_charge(c, *out ? a->u.s.n : 0);
+        return tmpl_charge(c, a->u.s.n == b->u.s.n ? a->u.s.n : 0);
     case TMPL_LIST:
     case TMPL_TUPLE:
         IG_TRY(enter(c));

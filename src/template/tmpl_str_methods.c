@@ -110,19 +110,33 @@ METHOD(str_rstrip) {
     return strip(c, a, false, true, out);
 }
 
+/* Whether s begins or ends with the string `affix`, which has *n bytes. */
+static ig_status has_affix(tmpl_ctx *c, ig_str s, const tmpl_value *affix, bool at_end, size_t *n,
+                           bool *out) {
+    ig_str fix;
+    IG_TRY(tmpl_need_str(c, affix, &fix));
+    *n = fix.n;
+    *out = at_end ? ig_str_ends(s, fix) : ig_str_starts(s, fix);
+    return tmpl_charge(c, IG_MIN(fix.n, s.n));
+}
+
 METHOD(str_removeprefix) {
-    ig_str fix, s = a[0].u.s;
+    const ig_str s = a[0].u.s;
+    size_t n;
+    bool hit;
     (void)args;
-    IG_TRY(tmpl_need_str(c, &a[1], &fix));
-    put_part(&a[0], ig_str_starts(s, fix) ? (ig_str){s.p + fix.n, s.n - fix.n} : s, out);
+    IG_TRY(has_affix(c, s, &a[1], false, &n, &hit));
+    put_part(&a[0], hit ? (ig_str){s.p + n, s.n - n} : s, out);
     return IG_OK;
 }
 
 METHOD(str_removesuffix) {
-    ig_str fix, s = a[0].u.s;
+    const ig_str s = a[0].u.s;
+    size_t n;
+    bool hit;
     (void)args;
-    IG_TRY(tmpl_need_str(c, &a[1], &fix));
-    put_part(&a[0], ig_str_ends(s, fix) ? (ig_str){s.p, s.n - fix.n} : s, out);
+    IG_TRY(has_affix(c, s, &a[1], true, &n, &hit));
+    put_part(&a[0], hit ? (ig_str){s.p, s.n - n} : s, out);
     return IG_OK;
 }
 
@@ -284,30 +298,27 @@ METHOD(str_count) {
     return IG_OK;
 }
 
-static ig_status has_affix(tmpl_ctx *c, const tmpl_value *a, bool at_end, tmpl_value *out) {
-    ig_str s, fix;
-    size_t offset;
+/* a[1] is a string, or a tuple of which one is enough. */
+static ig_status has_some_affix(tmpl_ctx *c, const tmpl_value *a, bool at_end, tmpl_value *out) {
+    const bool several = a[1].kind == TMPL_TUPLE;
+    const tmpl_value *affixes = several ? a[1].u.list->items : &a[1];
+    const size_t count = several ? a[1].u.list->n : 1;
+    ig_str s;
+    size_t offset, n;
     bool hit = false;
     IG_TRY(window(c, &a[0], &a[2], &a[3], &s, &offset));
-    if (a[1].kind != TMPL_TUPLE) {
-        IG_TRY(tmpl_need_str(c, &a[1], &fix));
-        hit = at_end ? ig_str_ends(s, fix) : ig_str_starts(s, fix);
-    }
-    for (size_t i = 0; a[1].kind == TMPL_TUPLE && i < a[1].u.list->n && !hit; i++) {
-        IG_TRY(tmpl_need_str(c, &a[1].u.list->items[i], &fix));
-        IG_TRY(tmpl_charge(c, fix.n));
-        hit = at_end ? ig_str_ends(s, fix) : ig_str_starts(s, fix);
-    }
+    for (size_t i = 0; i < count && !hit; i++)
+        IG_TRY(has_affix(c, s, &affixes[i], at_end, &n, &hit));
     *out = tmpl_bool(hit);
     return IG_OK;
 }
 METHOD(str_startswith) {
     (void)args;
-    return has_affix(c, a, false, out);
+    return has_some_affix(c, a, false, out);
 }
 METHOD(str_endswith) {
     (void)args;
-    return has_affix(c, a, true, out);
+    return has_some_affix(c, a, true, out);
 }
 
 METHOD(str_replace) {

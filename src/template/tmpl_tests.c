@@ -105,8 +105,9 @@ TEST(is_upper) {
 TEST(is_sameas) {
     const tmpl_value *x = &a[0], *y = &a[1];
     bool same = x->kind == y->kind;
-    (void)c;
     (void)args;
+    if (same && x->kind == TMPL_STR && x->u.s.n == y->u.s.n)
+        IG_TRY(tmpl_charge(c, x->u.s.n));
     if (same && tmpl_is_int(x))
         same = tmpl_as_int(x) == tmpl_as_int(y);
     else if (same && x->kind == TMPL_STR)

@@ -86,6 +86,7 @@ ig_status tmpl_to_str(tmpl_ctx *c, const tmpl_value *v, ig_str *out) {
 
 ig_status tmpl_put_escaped(tmpl_ctx *c, ig_str s) {
     size_t start = 0;
+    IG_TRY(tmpl_charge_scan(c, s.n));
     for (size_t i = 0; i < s.n; i++) {
         const char *as = s.p[i] == '&'    ? "&amp;"
                          : s.p[i] == '<'  ? "&lt;"
@@ -269,6 +270,7 @@ static ig_status put_json_str(tmpl_ctx *c, ig_str s, bool ensure_ascii) {
     static const char SHORT[0x80] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r',
                                      ['\t'] = 't', ['"'] = '"',  ['\\'] = '\\'};
     size_t start = 0;
+    IG_TRY(tmpl_charge_scan(c, s.n));
     IG_TRY(tmpl_put(c, IG_STR("\"")));
     for (size_t i = 0; i < s.n;) {
         unsigned char b = (unsigned char)s.p[i];

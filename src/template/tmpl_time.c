@@ -194,7 +194,7 @@ static ig_status put_format(tmpl_ctx *c, ig_str format, const date *d) {
 
 ig_status tmpl_put_strftime(tmpl_ctx *c, ig_str format, int64_t local_s) {
     const date d = date_of(local_s);
-    IG_TRY(tmpl_charge(c, format.n * 16));
+    IG_TRY(tmpl_charge_scan(c, format.n));
     return put_format(c, format, &d);
 }
 

@@ -136,19 +136,19 @@ static uint64_t mix(uint64_t h) {
     return h ^ h >> 33;
 }
 
-static uint64_t hash_str(const tmpl_ctx *c, ig_str s) {
+static ig_status hash_str(tmpl_ctx *c, ig_str s, uint64_t *out) {
     uint64_t h = c->seed ^ s.n;
+    IG_TRY(tmpl_charge_scan(c, s.n));
     for (size_t i = 0; i < s.n; i++)
         h = (h ^ (unsigned char)s.p[i]) * 0x9fb21c651e98df25u;
-    return mix(h);
+    *out = mix(h);
+    return IG_OK;
 }
 
 static ig_status hash_value(tmpl_ctx *c, const tmpl_value *v, uint64_t *out) {
     switch (v->kind) {
     case TMPL_STR:
-        IG_TRY(tmpl_charge(c, v->u.s.n));
-        *out = hash_str(c, v->u.s);
-        return IG_OK;
+        return hash_str(c, v->u.s, out);
     case TMPL_BOOL:
     case TMPL_INT:
         *out = mix(c->seed ^ (uint64_t)tmpl_as_int(v));
@@ -192,28 +192,6 @@ static ig_status hash_value(tmpl_ctx *c, const tmpl_value *v, uint64_t *out) {
 ig_status tmpl_dict_new(tmpl_ctx *c, tmpl_dict **out) {
     IG_TRY(tmpl_charge(c, sizeof **out));
     return ig_arena_new(&c->arena, 1, sizeof **out, out, c->err);
-}
-
-static bool same_str(const tmpl_entry *e, uint64_t hash, ig_str key) {
-    return e->hash == hash && e->key.kind == TMPL_STR && ig_str_eq(e->key.u.s, key);
-}
-
-tmpl_value *tmpl_dict_find_str(const tmpl_ctx *c, const tmpl_dict *dict, ig_str key) {
-    const uint64_t hash = hash_str(c, key);
-    if (!dict->index_mask) {
-        for (size_t i = 0; i < dict->n; i++) {
-            if (same_str(&dict->entries[i], hash, key))
-                return &dict->entries[i].value;
-        }
-        return NULL;
-    }
-    for (size_t i = hash;; i++) {
-        uint32_t number = dict->index[i & dict->index_mask];
-        if (!number)
-            return NULL;
-        if (same_str(&dict->entries[number - 1], hash, key))
-            return &dict->entries[number - 1].value;
-    }
 }
 
 static ig_status find_entry(tmpl_ctx *c, const tmpl_dict *dict, const tmpl_value *key,

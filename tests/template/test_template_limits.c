@@ -101,6 +101,34 @@ TEST(hostile_templates_hit_their_limits) {
          "{% endfor %}{% endfor %}",
          "arena limit"},
         {"{{ range(100000)|map('string')|join(',' * 100000) }}", "IG_TEMPLATE_OUTPUT_MAX"},
+        /* What looks at many bytes counts as many steps. */
+        {"{% set s = 'a' * 60000000 %}{% for i in range(99999) %}{% if s.startswith(s) %}{% endif "
+         "%}{% endfor %}",
+         "IG_TEMPLATE_STEPS_MAX"},
+        {"{% set s = 'a' * 60000000 %}{% for i in range(99999) %}{% set t = s.removesuffix(s) %}{% "
+         "endfor %}",
+         "IG_TEMPLATE_STEPS_MAX"},
+        {"{% set s = 'a' * 60000000 %}{% set a = s ~ 'b' %}{% set b = s ~ 'c' %}{% for i in "
+         "range(99999) %}{% if a == b or a is sameas b %}{% endif %}{% endfor %}",
+         "IG_TEMPLATE_STEPS_MAX"},
+        {"{% set s = ' ' * 60000000 %}{% for i in range(99999) %}{% set t = s|int + s|float %}{% "
+         "endfor %}",
+         "IG_TEMPLATE_STEPS_MAX"},
+        {"{% set s = 'a ' ~ 'b' * 60000000 %}{% for i in range(99999) %}{% set t = "
+         "s|truncate(50000000) %}{% endfor %}",
+         "IG_TEMPLATE_STEPS_MAX"},
+        {"{% set p = 'a' * 60000000 %}{% set l = range(99999)|map(attribute=p)|list %}",
+         "IG_TEMPLATE_STEPS_MAX"},
+        {"{% set d = namespace() %}{% set k = 'a' * 30000000 %}{% for i in range(99999) %}{% if "
+         "d[k] %}{% endif %}{% endfor %}",
+         "IG_TEMPLATE_STEPS_MAX"},
+        {"{% set f = '{0.' ~ 'a' * 60000000 ~ '}' %}{% for i in range(99999) %}{% set t = "
+         "f.format(1) %}{% endfor %}",
+         "IG_TEMPLATE_STEPS_MAX"},
+        {"{{ (('[' ~ '{},' * 20000000) ~ '{}]')|from_json }}", "IG_TEMPLATE_JSON_BYTES_MAX"},
+        {"{% set s = '[' ~ '{},' * 100000 ~ '{}]' %}{% for i in range(9) %}{% set j = s|from_json "
+         "%}{% endfor %}",
+         "IG_TEMPLATE_JSON_BYTES_MAX"},
         {"{{ namespace(a=1e308 * 1e308)['a']|int }}", "64 bits"},
     };
     for (size_t i = 0; i < IG_COUNT(cases); i++)
@@ -162,6 +190,33 @@ TEST(nesting_of_the_source_is_limited) {
     }
 }
 
+/* The name of a variable is hashed at every look-up; constants are steps as well. */
+TEST(work_of_long_sources_is_limited) {
+    static const struct {
+        const char *open, *middle;
+        size_t n;
+        const char *close;
+    } cases[] = {
+        {"{% for i in range(99999) %}{% for j in range(99999) %}{% if ", "a", 900000,
+         " %}{% endif %}{% endfor %}{% endfor %}"},
+        {"{% for i in range(99999) %}{% for j in range(99999) %}{% if 0 %}", "{% elif 0 %}", 80000,
+         "{% endif %}{% endfor %}{% endfor %}"},
+        {"{% for i in range(99999) %}{% for j in range(99999) %}{% if 0 ", "or 0 ", 190000,
+         "%}{% endif %}{% endfor %}{% endfor %}"},
+    };
+    for (size_t i = 0; i < IG_COUNT(cases); i++) {
+        ig_buf source;
+        ig_err err = {0};
+        ig_buf_init(&source, IG_TEMPLATE_BYTES_MAX);
+        CHECK_OK(ig_buf_add_str(&source, ig_str_of(cases[i].open), &err));
+        for (size_t k = 0; k < cases[i].n; k++)
+            CHECK_OK(ig_buf_add_str(&source, ig_str_of(cases[i].middle), &err));
+        CHECK_OK(ig_buf_add_str(&source, ig_str_of(cases[i].close), &err));
+        check_limit(cases[i].middle, ig_buf_str(&source), "IG_TEMPLATE_STEPS_MAX");
+        ig_buf_fini(&source);
+    }
+}
+
 /* Chains are flat: their length is no nesting. */
 TEST(long_chains_are_fine) {
     ig_err err = {0};
@@ -200,6 +255,6 @@ TEST(size_of_the_source_is_limited) {
 
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(hostile_templates_hit_their_limits),
-               T(nesting_of_the_source_is_limited), T(long_chains_are_fine), T(appending_is_linear),
-               T(size_of_the_source_is_limited));
+               T(nesting_of_the_source_is_limited), T(work_of_long_sources_is_limited),
+               T(long_chains_are_fine), T(appending_is_linear), T(size_of_the_source_is_limited));
 }
