@@ -2,6 +2,7 @@
 #include "base/status.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,16 @@ static const char *const STATUS_NAMES[] = {
 };
 _Static_assert(IG_COUNT(STATUS_NAMES) == IG_EINTERNAL + 1, "a name per status");
 
+#define PREFIX_BYTES_MAX (IG_ERR_MESSAGE_BYTES / 2) /* what is left is the message's */
+
+/* Length of s without the UTF-8 sequence at its end, which the end of a buffer may have broken. */
+static size_t cut_sequence(const char *s, size_t n) {
+    size_t i = n;
+    while (i > 0 && ((unsigned char)s[i - 1] & 0xC0) == 0x80)
+        i--;
+    return i > 0 && (unsigned char)s[i - 1] >= 0xC0 ? i - 1 : n;
+}
+
 /* Replaces control bytes and cuts a UTF-8 sequence that the buffer end broke. */
 static void tidy(char *s) {
     size_t n = strlen(s);
@@ -30,13 +41,8 @@ static void tidy(char *s) {
         if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
             s[i] = '?';
     }
-    if (n + 1 < IG_ERR_MESSAGE_BYTES)
-        return;
-    size_t i = n;
-    while (i > 0 && ((unsigned char)s[i - 1] & 0xC0) == 0x80)
-        i--;
-    if (i > 0 && (unsigned char)s[i - 1] >= 0xC0)
-        s[i - 1] = '\0';
+    if (n + 1 == IG_ERR_MESSAGE_BYTES)
+        s[cut_sequence(s, n)] = '\0';
 }
 
 ig_status ig_fail_at(ig_err *err, ig_status code, const char *file, int line, const char *format,
@@ -61,14 +67,11 @@ void ig_err_prefix(ig_err *err, const char *format, ...) {
     memcpy(old, err->message, sizeof old);
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(err->message, sizeof err->message, format, args);
+    const int n = vsnprintf(err->message, PREFIX_BYTES_MAX, format, args);
     va_end(args);
-    if (n >= 0 && (size_t)n + 3 < sizeof err->message) {
-        size_t at = (size_t)n, room = sizeof err->message - at - 3, have = strlen(old);
-        memcpy(err->message + at, ": ", 2);
-        memcpy(err->message + at + 2, old, have < room ? have : room);
-        err->message[at + 2 + (have < room ? have : room)] = '\0';
-    }
+    const bool cut = n >= PREFIX_BYTES_MAX;
+    const size_t whole = strlen(err->message), at = cut ? cut_sequence(err->message, whole) : whole;
+    snprintf(err->message + at, sizeof err->message - at, "%s: %s", cut ? "..." : "", old);
     tidy(err->message);
 }
 

@@ -43,8 +43,8 @@ typedef struct ig_err {
 ig_status ig_fail_at(ig_err *err, ig_status code, const char *file, int line, const char *format,
                      ...) IG_COLD IG_PRINTF(5, 6);
 
-/* Puts "prefix: " in front of the message; keeps the code. For outer layers
- * that know where they are. */
+/* Puts "prefix: " in front of the message; keeps the code. For outer layers that know where they
+ * are. A prefix of more than half the buffer is cut, so that the message stays readable. */
 void ig_err_prefix(ig_err *err, const char *format, ...) IG_COLD IG_PRINTF(2, 3);
 
 /* Static name of a status: "ok", "bad format", … */

@@ -11,6 +11,13 @@ TEST(errors_carry_prefix_and_stay_bounded) {
     for (int i = 0; i < 100; i++)
         ig_err_prefix(&err, "very/long/path/%d", i);
     CHECK(strlen(err.message) < IG_ERR_MESSAGE_BYTES);
+    char path[4096];
+    for (size_t i = 0; i + 2 < sizeof path; i += 2)
+        memcpy(path + i, "\xC3\xA9", 3);
+    ig_fail(&err, IG_EIO, "cannot be opened");
+    ig_err_prefix(&err, "%s", path);
+    CHECK(strstr(err.message, "\xC3\xA9...: cannot be opened") != NULL);
+    CHECK(strncmp(err.message, path, 200) == 0);
     CHECK_EQ(ig_fail(NULL, IG_EIO, "no context"), IG_EIO);
 }
 
