@@ -23,7 +23,8 @@ void ig_buf_clear(ig_buf *buf) {
 
 static ig_status reserve(ig_buf *buf, size_t more, ig_err *err) {
     if (more > buf->max - buf->n)
-        return ig_fail(err, IG_ELIMIT, "buffer limit of %zu bytes exceeded", buf->max);
+        return ig_fail(err, IG_ELIMIT, "more than %zu bytes, the limit here; make it shorter",
+                       buf->max);
     if (buf->p && more < buf->cap - buf->n)
         return IG_OK;
     size_t cap = buf->cap ? buf->cap + buf->cap / 2 : 128;
