@@ -54,11 +54,13 @@ ig_status ig_tokenizer_set_tokens(ig_tokenizer *tok, const ig_str *tokens, uint3
     for (uint32_t i = 0; i < n; i++) {
         if (!tokens[i].p) {
             ig_token_map_skip(&tok->text);
-        } else if (!ig_token_map_add(&tok->text, tokens[i])) {
-            uint32_t first = ig_token_map_find(&tok->text, tokens[i].p, tokens[i].n);
+            continue;
+        }
+        uint32_t first;
+        IG_TRY(ig_token_map_add(&tok->text, tokens[i], &first, err));
+        if (first != i)
             return ig_fail(err, IG_EFORMAT, "token %u \"%.*s\" repeats token %u", (unsigned)i,
                            IG_STR_ARG(tokens[i]), (unsigned)first);
-        }
     }
     tok->n_tokens = n;
     IG_TRY(ig_arena_new(&tok->arena, n, sizeof *tok->attr, &tok->attr, err));
@@ -103,20 +105,22 @@ static ig_status make_room(ig_tokenizer *tok, const ig_merge_text *merges, uint3
     ig_token_map old = tok->text, map = {0};
     IG_TRY(
         ig_token_map_init(&map, &tok->arena, old.n + (uint32_t)more, old.at[old.n] + bytes, err));
-    for (uint32_t i = 0; i < old.n; i++)
-        if (!ig_token_map_add(&map, ig_token_map_str(&old, i)))
-            return ig_fail(err, IG_EINTERNAL, "token %u repeats", (unsigned)i);
+    for (uint32_t i = 0; i < old.n; i++) {
+        const ig_str s = ig_token_map_str(&old, i);
+        uint32_t id;
+        if (ig_token_map_find(&old, s.p, s.n) == i)
+            IG_TRY(ig_token_map_add(&map, s, &id, err));
+        else
+            ig_token_map_skip(&map); /* an id without a text */
+    }
     tok->text = map;
     return IG_OK;
 }
 
-static uint32_t intern(ig_tokenizer *tok, ig_str s) {
-    uint32_t id = ig_token_map_find(&tok->text, s.p, s.n);
-    if (id == IG_TOKEN_NONE) {
-        id = tok->text.n;
-        (void)ig_token_map_add(&tok->text, s);
-    }
-    return id;
+/* The id of s; a string that only merges know gets one here. */
+static ig_status intern(ig_tokenizer *tok, ig_str s, uint32_t *id, ig_err *err) {
+    *id = ig_token_map_find(&tok->text, s.p, s.n);
+    return *id == IG_TOKEN_NONE ? ig_token_map_add(&tok->text, s, id, err) : IG_OK;
 }
 
 /* Remembers which classes of symbols stand side by side in s. */
@@ -138,9 +142,11 @@ static ig_status add_merges(ig_tokenizer *tok, const ig_merge_text *merges, uint
     for (uint32_t i = 0; i < n; i++) {
         ig_str whole;
         IG_TRY(concat(&merges[i], scratch, &whole, err));
-        ig_merge merge = {intern(tok, merges[i].left), intern(tok, merges[i].right), i,
-                          intern(tok, whole)};
-        ig_merge_map_add(&tok->merges, merge);
+        ig_merge merge = {.rank = i};
+        IG_TRY(intern(tok, merges[i].left, &merge.left, err));
+        IG_TRY(intern(tok, merges[i].right, &merge.right, err));
+        IG_TRY(intern(tok, whole, &merge.id, err));
+        IG_TRY(ig_merge_map_add(&tok->merges, merge, err));
         if (tok->merge_kind == IG_MERGE_CHARACTERS)
             note_joins(tok, whole);
     }
@@ -209,10 +215,10 @@ static ig_status fill_raw(ig_tokenizer *tok, ig_buf *scratch, ig_err *err) {
         ig_token_map_init(&tok->raw, &tok->arena, tok->n_tokens, tok->text.at[tok->n_tokens], err));
     for (uint32_t id = 0; id < tok->n_tokens; id++) {
         bool all;
+        uint32_t found; /* always id: the mapping is one to one, so nothing repeats */
         IG_TRY(to_bytes(ig_token_map_str(&tok->text, id), scratch, &all, err));
         if (all && scratch->n > 0)
-            (void)ig_token_map_add(
-                &tok->raw, ig_buf_str(scratch)); /* the mapping is one to one: no repetition */
+            IG_TRY(ig_token_map_add(&tok->raw, ig_buf_str(scratch), &found, err));
         else
             ig_token_map_skip(&tok->raw);
     }
