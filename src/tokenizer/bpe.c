@@ -2,6 +2,7 @@
  * leftmost of equals: BPE looks a pair up by its two ids, SPM by the bytes of both together and
  * orders by score. Short words scan an array on the stack, long ones keep a heap, so that time
  * stays n log n whatever the text. */
+#include "tokenizer/pair_heap_int.h"
 #include "tokenizer/tokenizer_int.h"
 
 #define SHORT_SYMBOLS 40u /* where scanning and the heap cost the same */
@@ -135,25 +136,6 @@ static ig_status reserve_long(ig_work *w, size_t n) {
     return IG_OK;
 }
 
-static void sift_down(ig_pair *heap, size_t n, size_t i) {
-    ig_pair x = heap[i];
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && heap[child + 1].order < heap[child].order)
-            child++;
-        if (heap[child].order >= x.order)
-            break;
-        heap[i] = heap[child];
-    }
-    heap[i] = x;
-}
-
-static void push(ig_pair *heap, size_t *n, ig_pair x) {
-    size_t i = (*n)++;
-    for (size_t up; i > 0 && heap[up = (i - 1) / 2].order > x.order; i = up)
-        heap[i] = heap[up];
-    heap[i] = x;
-}
-
 /* The pair of symbol `left` and the one after it; false when they do not merge. */
 static bool make_pair(const ig_work *w, const char *p, uint32_t left, ig_pair *pair) {
     const ig_symbol *a = &w->symbols[left];
@@ -193,11 +175,11 @@ static ig_status merge_long(ig_work *w, const char *p, size_t n) {
     for (uint32_t i = 0; i < count; i++)
         queued += make_pair(w, p, i, &heap[queued]);
     for (size_t i = queued / 2; i-- > 0;)
-        sift_down(heap, queued, i);
+        ig_pair_sift_down(heap, queued, i);
     while (queued > 0) {
         ig_pair best = heap[0];
         heap[0] = heap[--queued];
-        sift_down(heap, queued, 0);
+        ig_pair_sift_down(heap, queued, 0);
         uint32_t left = (uint32_t)best.order, right = symbols[left].next;
         /* Symbols only grow, so equal bytes mean that neither side changed since. */
         if (symbols[left].n == 0 || right == IG_TOKEN_NONE ||
@@ -211,9 +193,9 @@ static ig_status merge_long(ig_work *w, const char *p, size_t n) {
             symbols[symbols[left].next].prev = left;
         ig_pair pair;
         if (symbols[left].prev != IG_TOKEN_NONE && make_pair(w, p, symbols[left].prev, &pair))
-            push(heap, &queued, pair);
+            ig_pair_push(heap, &queued, pair);
         if (make_pair(w, p, left, &pair))
-            push(heap, &queued, pair);
+            ig_pair_push(heap, &queued, pair);
     }
     for (uint32_t i = 0; i != IG_TOKEN_NONE; i = symbols[i].next)
         IG_TRY(add_symbol(w, p + symbols[i].at, symbols[i].n, symbols[i].id));

@@ -138,7 +138,6 @@ ig_status ig_tokenizer_encode(const ig_tokenizer *tok, ig_str text, unsigned fla
     ig_free(w.symbols);
     ig_free(w.pairs);
     ig_free(w.fragments);
-    ig_free(w.fragments_new);
-    ig_free(w.seen);
+    ig_free(w.taken);
     return status;
 }

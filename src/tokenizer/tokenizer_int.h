@@ -170,7 +170,7 @@ typedef enum ig_merge_kind {
     IG_MERGE_CHARACTERS, /* BPE over UTF-8 characters */
 } ig_merge_kind;
 
-/* Trie over the texts of special tokens: which of them occur in a text? */
+/* Trie over the texts of special tokens. */
 typedef struct ig_special_node {
     uint32_t child, sibling; /* index, 0 = none */
     uint32_t special;        /* index + 1 into the specials, 0 = none ends here */
@@ -178,7 +178,8 @@ typedef struct ig_special_node {
 } ig_special_node;
 
 typedef struct ig_specials {
-    uint32_t *ids; /* longest text first */
+    uint32_t *ids;  /* longest text first */
+    uint32_t *head; /* of each: index + 1 of the longest other one that it begins with, 0 = none */
     uint32_t n;
     ig_special_node *nodes;
     uint32_t n_nodes;
@@ -230,8 +231,9 @@ typedef struct ig_symbol {
     uint32_t prev, next; /* IG_TOKEN_NONE = none */
 } ig_symbol;
 
+/* What waits for its turn in a heap: a pair of symbols, or a place of a special token. */
 typedef struct ig_pair {
-    uint64_t order; /* rank << 32 | index of the left symbol */
+    uint64_t order; /* rank << 32 | index of the left symbol, or byte of the text */
     uint32_t n;     /* bytes of both when it was queued; other now = stale */
     uint32_t id;
 } ig_pair;
@@ -249,9 +251,9 @@ typedef struct ig_work {
     size_t symbols_cap;
     ig_pair *pairs;
     size_t pairs_cap;
-    ig_fragment *fragments, *fragments_new;
-    size_t n_fragments, fragments_cap, fragments_new_cap;
-    uint8_t *seen; /* [specials.n]: occurs in the text */
+    ig_fragment *fragments;
+    size_t n_fragments, fragments_cap;
+    uint8_t *taken; /* bit per byte of the text: belongs to a special token */
     ig_buf text, text_new;
     bool unknown_last; /* the last id stands for something unknown in the word at hand */
     ig_match *matches[IG_STAGES_MAX];
