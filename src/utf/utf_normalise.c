@@ -104,15 +104,18 @@ static ig_status add(stretch *s, uint32_t cp, utf8proc_option_t options, ig_err 
     return IG_OK;
 }
 
-/* True when cp is itself in NFC whatever stands beside it. */
+/* True when cp is itself in NFC whatever stands beside it. What composes with the character before
+ * it is a mark but for the letters named here; utf8proc's own field for it has another meaning in
+ * every version. */
 static bool inert(uint32_t cp) {
     if (cp < 0x300)
         return true;
-    if (cp >= 0x1100 && cp <= 0x11FF) /* Hangul jamo combine by rule */
+    if ((cp >= 0x1100 && cp <= 0x11FF) || (cp >= 0x16D63 && cp <= 0x16D6A)) /* jamo, Kirat Rai */
         return false;
     const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)cp);
-    return p->decomp_seqindex == UINT16_MAX && p->combining_class == 0 &&
-           (p->comb_index == UINT16_MAX || p->comb_index < 0x8000);
+    const bool mark = p->category == UTF8PROC_CATEGORY_MN || p->category == UTF8PROC_CATEGORY_MC ||
+                      p->category == UTF8PROC_CATEGORY_ME;
+    return p->decomp_seqindex == UINT16_MAX && p->combining_class == 0 && !mark;
 }
 
 /* Length of the stretch that begins at p: up to the next ASCII character, which may belong to the

@@ -123,6 +123,30 @@ TEST(normal_forms) {
     }
 }
 
+/* Of every character there is, whatever version of Unicode utf8proc knows. */
+TEST(composition_undoes_decomposition) {
+    ig_buf composed, parts, again;
+    ig_err err = {0};
+    ig_buf_init(&composed, 64);
+    ig_buf_init(&parts, 64);
+    ig_buf_init(&again, 64);
+    for (uint32_t cp = 0x80; cp < 0x110000; cp++) {
+        char bytes[4];
+        const ig_str text = {bytes, ig_utf8_encode(cp, bytes)};
+        ig_buf_clear(&composed);
+        ig_buf_clear(&parts);
+        ig_buf_clear(&again);
+        REQUIRE_OK(ig_utf_normalise(text, IG_UTF_NFC, &composed, &err));
+        REQUIRE_OK(ig_utf_normalise(text, IG_UTF_NFD, &parts, &err));
+        REQUIRE_OK(ig_utf_normalise(ig_buf_str(&parts), IG_UTF_NFC, &again, &err));
+        if (!ig_str_eq(ig_buf_str(&composed), ig_buf_str(&again)))
+            TEST_FAIL("U+%04X is not put together again", (unsigned)cp);
+    }
+    ig_buf_fini(&composed);
+    ig_buf_fini(&parts);
+    ig_buf_fini(&again);
+}
+
 /* Half a megabyte of marks in the worst order takes no time worth noting. */
 TEST(normal_form_of_many_marks) {
     enum { N = 200000 };
@@ -198,6 +222,6 @@ TEST(failing_allocations) {
 
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(decode_and_encode), T(tails), T(classes), T(normal_forms),
-               T(normal_form_of_many_marks), T(patterns), T(backtracking_is_bounded),
-               T(failing_allocations));
+               T(composition_undoes_decomposition), T(normal_form_of_many_marks), T(patterns),
+               T(backtracking_is_bounded), T(failing_allocations));
 }
