@@ -152,6 +152,29 @@ static ig_str text_of(const ig_checkpoint *ckpt, const char *key) {
     return m && ig_meta_str(m, 0, &s) ? s : (ig_str){"", 0};
 }
 
+/* Of a split model: how many files, and which are not there. */
+static ig_status parts(reporter *r) {
+    const uint32_t n = ig_checkpoint_part_count(r->ckpt);
+    uint32_t part = ig_checkpoint_part_missing(r->ckpt, 0);
+    if (n == 1)
+        return IG_OK;
+    if (r->as_json) {
+        ig_json_key(&r->json, "parts");
+        ig_json_put_int(&r->json, n);
+        ig_json_key(&r->json, "parts_missing");
+        ig_json_open_array(&r->json);
+        for (; part < n; part = ig_checkpoint_part_missing(r->ckpt, part + 1))
+            ig_json_put_int(&r->json, (int64_t)part + 1);
+        ig_json_close_array(&r->json);
+        return IG_OK;
+    }
+    IG_TRY(ig_buf_addf(r->out, r->err, "parts         %u%s", n,
+                       part < n ? ", MISSING and not counted:" : ""));
+    for (; part < n; part = ig_checkpoint_part_missing(r->ckpt, part + 1))
+        IG_TRY(ig_buf_addf(r->out, r->err, " %u", part + 1));
+    return ig_buf_addf(r->out, r->err, "\n");
+}
+
 static ig_status summary(reporter *r) {
     type_sum sums[IG_DTYPE_COUNT] = {{0}};
     uint64_t elems = 0;
@@ -166,6 +189,7 @@ static ig_status summary(reporter *r) {
     if (r->as_json) {
         ig_json_key(&r->json, "format");
         ig_json_put_str(&r->json, ig_str_of(ig_checkpoint_format(r->ckpt)));
+        IG_TRY(parts(r));
         ig_json_key(&r->json, "architecture");
         ig_json_put_str(&r->json, arch);
         ig_json_key(&r->json, "architecture_known");
@@ -191,6 +215,7 @@ static ig_status summary(reporter *r) {
                        ig_checkpoint_format(r->ckpt), ig_checkpoint_meta_count(r->ckpt),
                        ig_checkpoint_tensor_count(r->ckpt),
                        (double)ig_checkpoint_file_bytes(r->ckpt) / 1048576.0));
+    IG_TRY(parts(r));
     const char *known = arch.n == 0 ? "none given"
                         : ig_arch_known(arch)
                             ? ""

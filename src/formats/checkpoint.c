@@ -161,6 +161,16 @@ const char *ig_checkpoint_path(const ig_checkpoint *ckpt) {
     return ckpt->path.p;
 }
 
+uint32_t ig_checkpoint_part_count(const ig_checkpoint *ckpt) {
+    return ckpt->n_parts;
+}
+
+uint32_t ig_checkpoint_part_missing(const ig_checkpoint *ckpt, uint32_t from) {
+    while (from < ckpt->n_parts && ckpt->parts[from].meta)
+        from++;
+    return from;
+}
+
 uint64_t ig_checkpoint_file_bytes(const ig_checkpoint *ckpt) {
     return ckpt->file_bytes;
 }

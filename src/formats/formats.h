@@ -72,7 +72,10 @@ void ig_checkpoint_close(ig_checkpoint **ckpt);
 
 const char *ig_checkpoint_format(const ig_checkpoint *ckpt); /* "GGUF v3" */
 const char *ig_checkpoint_path(const ig_checkpoint *ckpt);
-uint64_t ig_checkpoint_file_bytes(const ig_checkpoint *ckpt); /* of all parts */
+uint32_t ig_checkpoint_part_count(const ig_checkpoint *ckpt); /* files of a split model, else 1 */
+/* The first part at or after `from` that a header_only open did not find; the count when none. */
+uint32_t ig_checkpoint_part_missing(const ig_checkpoint *ckpt, uint32_t from);
+uint64_t ig_checkpoint_file_bytes(const ig_checkpoint *ckpt); /* of all parts that are there */
 size_t ig_checkpoint_meta_count(const ig_checkpoint *ckpt);
 const ig_meta *ig_checkpoint_meta_at(const ig_checkpoint *ckpt, size_t i);
 size_t ig_checkpoint_tensor_count(const ig_checkpoint *ckpt);

@@ -160,13 +160,28 @@ static ig_status join(ig_checkpoint *ckpt, const split_facts *whole, bool header
                                sizeof *ckpt->tensors, n, "tensor", err);
 }
 
+/* A file that says it is whole must not have the name of a part. */
+static ig_status check_whole(const ig_checkpoint *ckpt, uint64_t count, ig_err *err) {
+    size_t prefix;
+    uint32_t no, of;
+    if (!parse_name(ckpt->path, &prefix, &no, &of) || of <= 1)
+        return IG_OK;
+    return ig_fail(err, IG_EFORMAT,
+                   "split.count is %llu, but the name says part %u of %u; rename the file when it "
+                   "is whole, get the parts again when it is not",
+                   (unsigned long long)count, no, of);
+}
+
 ig_status ig_gguf_open(ig_checkpoint *ckpt, const ig_checkpoint_options *options, ig_err *err) {
     ig_part *first = &ckpt->parts[0];
     IG_TRY(ig_gguf_parse(first, 0, options->header_only, &ckpt->arena, err));
     snprintf(ckpt->format, sizeof ckpt->format, "GGUF v%u", first->version);
     split_facts whole = {0};
     uint64_t count;
-    if (find_u64(first, IG_STR("split.count"), &count) && count > 1) {
+    const bool counted = find_u64(first, IG_STR("split.count"), &count);
+    if (counted && count <= 1)
+        IG_TRY(check_whole(ckpt, count, err));
+    if (counted && count > 1) {
         if (count > IG_GGUF_SPLITS_MAX)
             return ig_fail(
                 err, IG_ELIMIT,

@@ -119,6 +119,9 @@ TEST(parts_that_do_not_match_are_refused) {
            "its name must end in -00001-of-00002");
     refuse((const part_recipe[]){{0, 5000, 3, "a", false}, GOOD[1], GOOD[2]}, 1,
            "split.count is 5000");
+    for (uint32_t count = 0; count < 2; count++)
+        refuse((const part_recipe[]){{0, count, 1, "a", false}, GOOD[1], GOOD[2]}, 1,
+               "the name says part 1 of 3");
 }
 
 TEST(missing_parts_and_wrong_names_are_named) {
@@ -131,6 +134,9 @@ TEST(missing_parts_and_wrong_names_are_named) {
     const ig_checkpoint_options header = {.header_only = true};
     REQUIRE_OK(ig_checkpoint_open(&c, part_path(3, 3), &header, &err));
     CHECK_EQ(ig_checkpoint_tensor_count(c), 2);
+    CHECK_EQ(ig_checkpoint_part_count(c), 3);
+    CHECK_EQ(ig_checkpoint_part_missing(c, 0), 1);
+    CHECK_EQ(ig_checkpoint_part_missing(c, 2), 3);
     CHECK_EQ(ig_checkpoint_tensor(c, IG_STR("c"))->part, 2);
     ig_checkpoint_close(&c);
     unlink(part_path(1, 3)); /* without the metadata there is nothing to show */
