@@ -56,7 +56,7 @@ static ig_status refuse_stranger(const ig_map *map, ig_err *err) {
     }
     if (map->bytes > 9 && map->p[8] == '{' && map->p[7] == 0)
         return ig_fail(err, IG_EFORMAT,
-                       "this looks like a safetensors file; name the folder it lies in");
+                       "this looks like a safetensors file; convert the model to GGUF");
     char start[3 * 4 + 1] = "";
     static const char HEX[] = "0123456789abcdef";
     for (size_t i = 0; i < 4 && i < map->bytes; i++) {
