@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <signal.h>
 #include <unistd.h>
 
 static void usage(FILE *to) {
@@ -22,6 +23,17 @@ static void fill_standard_streams(void) {
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
     }
+}
+
+/* Reading a mapped file beyond its end. Model files are mapped, and whoever overwrites one in place
+ * instead of renaming a new one over it makes it shorter for a while. */
+static void on_bus_error(int sig) {
+    static const char text[] =
+        "\ningot: a file in use became shorter or its disk failed; put model "
+        "files in place by renaming, then start again\n";
+    (void)sig;
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(EXIT_FAILED);
 }
 
 static int run(int argc, char **argv) {
@@ -71,6 +83,7 @@ static int run(int argc, char **argv) {
 int main(int argc, char **argv) {
     setlocale(LC_CTYPE, "");
     fill_standard_streams();
+    signal(SIGBUS, on_bus_error);
     int code = run(argc, argv);
     /* Whatever a command printed last: a full disk must not look like success. */
     bool lost = fflush(stdout) != 0 || ferror(stdout);

@@ -13,7 +13,8 @@ typedef struct ig_map {
 
 /* Maps a regular file. Errors name the path and a remedy: IG_EIO (missing, no permission),
  * IG_EARGUMENT (a directory or a device), IG_ELIMIT. A file that shrinks while mapped raises SIGBUS
- * as everywhere; callers that write models replace files by rename. */
+ * in the thread that reads it, as everywhere: a program that wants to report it installs a handler,
+ * as the command line does; who writes models replaces files by rename. */
 IG_MUST_USE ig_status ig_map_open(ig_map *map, const char *path, ig_err *err);
 void ig_map_close(ig_map *map);
 /* Asks the kernel to read the range ahead; never fails. */
@@ -57,8 +58,8 @@ void ig_pages_free(void *p, size_t bytes);
 void ig_pages_drop(const void *p, size_t bytes);
 
 typedef struct ig_thread ig_thread;
-/* Starts a thread named `name` (at most 15 bytes are kept). Ownership of *out is
- * the caller's until join. */
+/* Starts a thread named `name` (at most 15 bytes are kept), which blocks every signal but those for
+ * its own faults. Ownership of *out is the caller's until join. */
 IG_MUST_USE ig_status ig_thread_start(ig_thread **out, const char *name, void (*body)(void *user),
                                       void *user, ig_err *err);
 /* Waits for the end of the thread, frees, nulls. */

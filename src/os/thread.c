@@ -35,10 +35,14 @@ ig_status ig_thread_start(ig_thread **out, const char *name, void (*body)(void *
     t->body = body;
     t->user = user;
     snprintf(t->name, sizeof t->name, "%.15s", name);
-    /* Signals are for the thread that the program chose: ours start with all of them blocked. */
-    sigset_t all, old;
-    sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    /* Signals are for the thread that the program chose: ours start with all of them blocked but
+     * for those that a thread brings on itself, so that the program's handler can report them. */
+    static const int OWN_FAULTS[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL};
+    sigset_t others, old;
+    sigfillset(&others);
+    for (size_t i = 0; i < IG_COUNT(OWN_FAULTS); i++)
+        sigdelset(&others, OWN_FAULTS[i]);
+    (void)pthread_sigmask(SIG_SETMASK, &others, &old);
     const int error = pthread_create(&t->handle, NULL, start, t);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (error) {

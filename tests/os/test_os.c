@@ -5,9 +5,9 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <signal.h>
 #include <unistd.h>
 
 static char folder[64];
@@ -244,6 +244,21 @@ TEST(the_machine_is_described) {
     CHECK_EQ(ig_terminal_columns(-1), 80);
 }
 
+static void look_at_signals(void *user) {
+    pthread_sigmask(SIG_SETMASK, NULL, user);
+}
+
+/* A fault of a thread must reach the program's handler, everything else must not. */
+TEST(threads_block_only_the_signals_of_others) {
+    ig_err err = {0};
+    ig_thread *thread;
+    sigset_t blocked;
+    REQUIRE_OK(ig_thread_start(&thread, "signals", look_at_signals, &blocked, &err));
+    ig_thread_join(&thread);
+    CHECK(sigismember(&blocked, SIGINT) == 1 && sigismember(&blocked, SIGTERM) == 1);
+    CHECK(sigismember(&blocked, SIGBUS) == 0 && sigismember(&blocked, SIGSEGV) == 0);
+}
+
 static void nothing(void *user) {
     (void)user;
 }
@@ -275,11 +290,12 @@ int main(int argc, char **argv) {
     snprintf(folder, sizeof folder, "%.40s/ingot-os-XXXXXX", base ? base : "/tmp");
     if (!mkdtemp(folder))
         return 1;
-    int rc = RUN(argc, argv, T(a_file_is_replaced_as_a_whole_or_not_at_all),
-                 T(two_writers_of_one_path_do_not_meet), T(large_and_small_writes_keep_their_order),
-                 T(a_full_disk_is_reported_and_leaves_nothing),
-                 T(wrong_paths_are_refused_with_a_remedy), T(threads_hand_over_through_a_futex),
-                 T(the_machine_is_described), T(every_allocation_may_fail));
+    int rc =
+        RUN(argc, argv, T(a_file_is_replaced_as_a_whole_or_not_at_all),
+            T(two_writers_of_one_path_do_not_meet), T(large_and_small_writes_keep_their_order),
+            T(a_full_disk_is_reported_and_leaves_nothing), T(wrong_paths_are_refused_with_a_remedy),
+            T(threads_hand_over_through_a_futex), T(the_machine_is_described),
+            T(threads_block_only_the_signals_of_others), T(every_allocation_may_fail));
     rmdir(folder);
     return rc;
 }
