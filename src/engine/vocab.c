@@ -38,7 +38,7 @@ static const flag_key FLAG_KEYS[] = {
     {offsetof(ig_vocab, add_eos), "tokenizer.ggml.add_eos_token"},
     {offsetof(ig_vocab, add_sep), "tokenizer.ggml.add_sep_token"},
     {offsetof(ig_vocab, add_space_prefix), "tokenizer.ggml.add_space_prefix"},
-    {offsetof(ig_vocab, remove_extra_whitespaces), "tokenizer.ggml.remove_extra_whitespaces"},
+    {offsetof(ig_vocab, lowercase), "tokenizer.ggml.normalizer.lowercase"},
 };
 
 static const ig_meta *meta_of(const ig_checkpoint *ckpt, const char *key) {

@@ -54,8 +54,8 @@ typedef struct ig_vocab {
     const ig_str *merges;         /* "left right" */
     int32_t roles[IG_ROLE_COUNT]; /* ids named by the file; negative = not named, the model's
                                      default holds */
-    ig_tri add_bos, add_eos, add_sep, add_space_prefix, clean_spaces, remove_extra_whitespaces,
-        lowercase;
+    ig_tri add_bos, add_eos, add_sep, add_space_prefix, lowercase;
+    ig_tri clean_spaces; /* no file names it: the pre-splitter knows */
 } ig_vocab;
 
 /* All absent: zero, and no role named. */

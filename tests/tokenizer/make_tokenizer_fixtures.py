@@ -7,7 +7,7 @@ ggml-vocab-*.gguf, and a folder NAME/tokenizer.json.
 
 Formats, all numbers little-endian u32 unless said otherwise, strings as length and bytes:
   NAME.vocab   model, pre, name, architecture; n tokens; flag and f32 scores; flag and i32 types; i32 n merges (-1 =
-               none) and merges; 16 i32 roles in the order of ig_token_role; 7 tri-states in the order of ig_vocab
+               none) and merges; 16 i32 roles in the order of ig_token_role; 7 tri-states in the order of TRI
   strings.bin  n, strings
   NAME.ids     for each string twice (special tokens added and parsed; neither, or for JSON parsed only): n ids, ids;
                text length and text

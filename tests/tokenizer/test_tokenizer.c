@@ -169,6 +169,30 @@ TEST(refuses_by_name) {
              IG_EFORMAT);
 }
 
+TEST(words_are_lower_case_unless_the_file_says_no) {
+    static const ig_str tokens[] = {{"a", 1}, {"A", 1}, {"b", 1}, {"ab", 2}};
+    static const ig_str merges[] = {{"a b", 3}};
+    for (ig_tri lowercase = IG_UNSET; lowercase <= IG_YES; lowercase++) {
+        ig_vocab v;
+        ig_err err = {0};
+        ig_tokenizer *tok;
+        ig_ids ids = {0};
+        ig_vocab_init(&v);
+        v.model = IG_STR("whitespace");
+        v.pre = IG_STR("gpt-2");
+        v.tokens = tokens;
+        v.n_tokens = 4;
+        v.merges = merges;
+        v.n_merges = 1;
+        v.lowercase = lowercase;
+        REQUIRE_OK(ig_tokenizer_create(&tok, &v, NULL, &err));
+        CHECK_OK(ig_tokenizer_encode(tok, IG_STR("A"), 0, &ids, &err));
+        CHECK(ids.n == 1 && ids.p[0] == (lowercase == IG_NO ? 1 : 0));
+        ig_free(ids.p);
+        ig_tokenizer_destroy(&tok);
+    }
+}
+
 TEST(refuses_json_by_name) {
     static const struct {
         const char *json, *message;
@@ -334,6 +358,6 @@ TEST(failing_allocations) {
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(arrays_against_the_peer), T(json_against_hugging_face),
                T(roles_and_flags), T(stream_gives_whole_characters), T(refuses_by_name),
-               T(refuses_json_by_name), T(json_general_splits), T(long_words), T(limits),
-               T(failing_allocations));
+               T(words_are_lower_case_unless_the_file_says_no), T(refuses_json_by_name),
+               T(json_general_splits), T(long_words), T(limits), T(failing_allocations));
 }

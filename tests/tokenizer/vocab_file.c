@@ -74,9 +74,9 @@ bool vocab_file_read(vocab_file *v, const char *path) {
     }
     for (size_t i = 0; i < IG_ROLE_COUNT; i++)
         o->roles[i] = (int32_t)file_u32(f);
-    ig_tri *flags[] = {&o->add_bos,          &o->add_eos,      &o->add_sep,
-                       &o->add_space_prefix, &o->clean_spaces, &o->remove_extra_whitespaces,
-                       &o->lowercase};
+    ig_tri unused; /* remove_extra_whitespaces, which only unigram vocabularies heed */
+    ig_tri *flags[] = {&o->add_bos,      &o->add_eos, &o->add_sep,  &o->add_space_prefix,
+                       &o->clean_spaces, &unused,     &o->lowercase};
     for (size_t i = 0; i < IG_COUNT(flags); i++)
         *flags[i] = (ig_tri)file_u32(f);
     return true;
