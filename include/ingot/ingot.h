@@ -184,8 +184,8 @@ typedef struct ingot_chat_options {
     int64_t now_s; /* for strftime_now; 0 = now */
 } ingot_chat_options;
 /* Renders messages (JSON array of {"role", "content", …}) through the chat template. A template
- * that raises gives INGOT_ARGUMENT with exactly its message. model may be NULL when
- * template_source is given. */
+ * that raises gives INGOT_ARGUMENT and exactly its message in *out (the error has what fits one
+ * line). model may be NULL when template_source is given. */
 INGOT_API ingot_status ingot_chat_render(const ingot_model *model, const char *messages_json,
                                          size_t size, const ingot_chat_options *options,
                                          ingot_text *out, ingot_error *error);

@@ -100,9 +100,9 @@ static ig_status parse_json(const char *text, size_t size, const char *what, ig_
 }
 
 static ig_status render(const ingot_model *model, const char *json, size_t size,
-                        const ingot_chat_options *o, chat_parts *parts, ig_buf *buf, ig_err *err) {
+                        const ingot_chat_options *o, chat_parts *parts, ig_buf *buf, bool *raised,
+                        ig_err *err) {
     const ig_template *tmpl = model ? model->chat : NULL;
-    bool raised = false;
     if (o->template_source) {
         ig_str source = {o->template_source, o->template_size};
         IG_TRY(ig_template_create(&parts->own, source, err));
@@ -132,7 +132,7 @@ static ig_status render(const ingot_model *model, const char *json, size_t size,
                                .add_generation_prompt = !o->no_generation_prompt,
                                .has_now = o->now_s != 0,
                                .now_s = o->now_s};
-    return ig_template_render(tmpl, &input, buf, &raised, err);
+    return ig_template_render(tmpl, &input, buf, raised, err);
 }
 
 ingot_status ingot_chat_render(const ingot_model *model, const char *messages_json, size_t size,
@@ -143,10 +143,13 @@ ingot_status ingot_chat_render(const ingot_model *model, const char *messages_js
     chat_parts parts = {0};
     ig_buf buf;
     ig_buf_init(&buf, IG_TEMPLATE_OUTPUT_MAX);
+    bool raised = false;
     ig_status status =
-        render(model, messages_json, size, options ? options : &none, &parts, &buf, err);
-    if (!status)
-        status = ig_engine_give(&buf, out, err);
+        render(model, messages_json, size, options ? options : &none, &parts, &buf, &raised, err);
+    if (!status || raised) {
+        const ig_status given = ig_engine_give(&buf, out, err);
+        status = given ? given : status;
+    }
     ig_buf_fini(&buf);
     ig_json_close(&parts.messages);
     ig_json_close(&parts.tools);

@@ -483,6 +483,8 @@ TEST(renders_and_reports) {
     ingot_text_free(&text);
     CHECK_EQ(ingot_chat_render(vocab, wrong, sizeof wrong - 1, NULL, &text, &err), INGOT_ARGUMENT);
     CHECK_STR(err.message, "role oracle is not known");
+    CHECK_STR(text.data, "role oracle is not known");
+    ingot_text_free(&text);
     CHECK_EQ(ingot_chat_render(NULL, messages, sizeof messages - 1, NULL, &text, &err),
              INGOT_UNSUPPORTED);
     ingot_model_close(&vocab);
