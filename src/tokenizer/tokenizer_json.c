@@ -70,13 +70,7 @@ static ig_status read_added(const ig_json *added, const ig_json *vocab, size_t n
         if (text.n == 0)
             continue;
         uint32_t id = 0;
-        char key[256]; /* the lookup wants a terminated string */
-        const ig_json *known = NULL;
-        if (text.n < sizeof key && !memchr(text.p, 0, text.n)) {
-            memcpy(key, text.p, text.n);
-            key[text.n] = '\0';
-            known = ig_json_get(vocab, key);
-        }
+        const ig_json *known = ig_json_find(vocab, text);
         IG_TRY(check_id(known ? known : ig_json_get(token, "id"), n_all, text, &id, err));
         if (list->text[id].p && ig_str_eq(list->text[id], text))
             list->attr[id] = (uint16_t)added_attr(token);

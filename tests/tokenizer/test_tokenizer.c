@@ -234,6 +234,23 @@ TEST(refuses_json_by_name) {
     }
 }
 
+/* However long its text is. */
+TEST(an_added_token_keeps_the_id_of_the_vocabulary) {
+    char name[301], json[1024];
+    ig_tokenizer *tok = NULL;
+    ig_err err = {0};
+    memset(name, 'a', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    snprintf(json, sizeof json,
+             "{\"added_tokens\":[{\"id\":7,\"content\":\"%s\",\"special\":true}],"
+             "\"model\":{\"type\":\"BPE\",\"vocab\":{\"b\":0,\"%s\":1},\"merges\":[]}}",
+             name, name);
+    REQUIRE_OK(ig_tokenizer_create_json(&tok, ig_str_of(json), NULL, &err));
+    CHECK_EQ(ig_tokenizer_find(tok, ig_str_of(name)), 1);
+    CHECK(ig_tokenizer_is_control(tok, 1));
+    ig_tokenizer_destroy(&tok);
+}
+
 TEST(json_general_splits) {
     static const char json[] =
         "{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":["
@@ -359,5 +376,6 @@ int main(int argc, char **argv) {
     return RUN(argc, argv, T(arrays_against_the_peer), T(json_against_hugging_face),
                T(roles_and_flags), T(stream_gives_whole_characters), T(refuses_by_name),
                T(words_are_lower_case_unless_the_file_says_no), T(refuses_json_by_name),
-               T(json_general_splits), T(long_words), T(limits), T(failing_allocations));
+               T(an_added_token_keeps_the_id_of_the_vocabulary), T(json_general_splits),
+               T(long_words), T(limits), T(failing_allocations));
 }
