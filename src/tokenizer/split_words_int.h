@@ -1,4 +1,4 @@
-/* split_words_int.h: the splitters of split_words.c, for the table. */
+/* split_words_int.h: the splitters of split_words.c and split_runs.c, for the tables. */
 #ifndef IG_TOKENIZER_SPLIT_WORDS_INT_H
 #define IG_TOKENIZER_SPLIT_WORDS_INT_H
 

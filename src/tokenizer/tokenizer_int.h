@@ -92,18 +92,6 @@ const ig_stage *ig_stage_drop_space(void);
  */
 const ig_stage *ig_stage_at(size_t i);
 
-size_t ig_split_run(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *);
-size_t ig_split_line_end_space(const ig_stage *, const char *, size_t, size_t, ig_split_memo *,
-                               ig_err *);
-size_t ig_split_digits_afmoe(const ig_stage *, const char *, size_t, size_t, ig_split_memo *,
-                             ig_err *);
-size_t ig_split_digits_superbpe(const ig_stage *, const char *, size_t, size_t, ig_split_memo *,
-                                ig_err *);
-size_t ig_split_space_words(const ig_stage *, const char *, size_t, size_t, ig_split_memo *,
-                            ig_err *);
-size_t ig_split_pattern(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *);
-size_t ig_split_literal(const ig_stage *, const char *, size_t, size_t, ig_split_memo *, ig_err *);
-
 /* Decodes one character of text that is valid but for surrogates. */
 IG_INLINE size_t ig_char_at(const char *t, size_t pos, uint32_t *cp) {
     const unsigned char *p = (const unsigned char *)t + pos;
