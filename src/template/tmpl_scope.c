@@ -32,15 +32,17 @@ typedef struct binder {
     uint32_t in_for;
 } binder;
 
-static uint64_t hash_name(ig_str s) {
-    uint64_t h = 0xcbf29ce484222325u;
+/* Seeded by an address, which differs from run to run: names cannot be forged to collide. */
+static uint64_t hash_name(const symbols *in, ig_str s) {
+    uint64_t h = (uint64_t)(uintptr_t)in->unit * 0x9e3779b97f4a7c15u;
+    h ^= h >> 32;
     for (size_t i = 0; i < s.n; i++)
-        h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3u;
-    return h ^ h >> 29;
+        h = (h ^ (unsigned char)s.p[i]) * 0x9fb21c651e98df25u;
+    return h ^ h >> 32;
 }
 
 static symbol *find_here(const symbols *in, ig_str name) {
-    for (size_t i = hash_name(name); in->index_cap; i++) {
+    for (size_t i = hash_name(in, name); in->index_cap; i++) {
         uint32_t number = in->index[i & (in->index_cap - 1)];
         if (!number)
             return NULL;
@@ -75,7 +77,7 @@ static ig_status grow_symbols(binder *b, symbols *in) {
     in->index = index;
     in->index_cap = cap * 2;
     for (size_t s = 0; s < in->n; s++) {
-        size_t i = hash_name(at[s].name);
+        size_t i = hash_name(in, at[s].name);
         while (index[i & (in->index_cap - 1)])
             i++;
         index[i & (in->index_cap - 1)] = (uint32_t)s + 1;
@@ -90,7 +92,7 @@ static ig_status define(binder *b, symbols *in, ig_str name, tmpl_load_kind kind
         return IG_OK;
     if (in->n == in->cap)
         IG_TRY(grow_symbols(b, in));
-    size_t i = hash_name(name);
+    size_t i = hash_name(in, name);
     while (in->index[i & (in->index_cap - 1)])
         i++;
     *out = &in->at[in->n++];

@@ -217,6 +217,30 @@ TEST(work_of_long_sources_is_limited) {
     }
 }
 
+/* 85,000 names whose FNV-1a hashes lie in 600 of 262,144 places. */
+TEST(names_cannot_be_made_to_collide) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    ig_buf source;
+    ig_err err = {0};
+    ig_buf_init(&source, IG_TEMPLATE_BYTES_MAX);
+    for (uint64_t k = 0, made = 0; made < 85000; k++) {
+        char name[6];
+        uint64_t rest = k, hash = 0xcbf29ce484222325u;
+        for (size_t i = 0; i < sizeof name; i++, rest /= sizeof letters - 1) {
+            name[i] = letters[rest % (sizeof letters - 1)];
+            hash = (hash ^ (unsigned char)name[i]) * 0x100000001b3u;
+        }
+        if (((hash ^ hash >> 29) & 0x3ffff) >= 600)
+            continue;
+        CHECK_OK(ig_buf_addf(&source, &err, "{{%.6s}}", name));
+        made++;
+    }
+    const clock_t start = clock();
+    CHECK_OK(render_source(ig_buf_str(&source), &err));
+    CHECK((double)(clock() - start) / CLOCKS_PER_SEC < SECONDS_MAX);
+    ig_buf_fini(&source);
+}
+
 /* Chains are flat: their length is no nesting. */
 TEST(long_chains_are_fine) {
     ig_err err = {0};
@@ -256,5 +280,6 @@ TEST(size_of_the_source_is_limited) {
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(hostile_templates_hit_their_limits),
                T(nesting_of_the_source_is_limited), T(work_of_long_sources_is_limited),
-               T(long_chains_are_fine), T(appending_is_linear), T(size_of_the_source_is_limited));
+               T(names_cannot_be_made_to_collide), T(long_chains_are_fine), T(appending_is_linear),
+               T(size_of_the_source_is_limited));
 }
