@@ -136,19 +136,37 @@ static ig_status check(const ig_builder *b, ig_field f, const char *key, double 
         row->whole ? " or not whole" : "");
 }
 
+ig_status ig_arch_check_layers(const ig_builder *b, const char *key, const ig_meta *m,
+                               ig_err *err) {
+    char buf[KEY_BYTES_MAX];
+    if (m->count >= b->n_layers)
+        return IG_OK;
+    return ig_fail(err, IG_EFORMAT, "key %s: %llu values for %u layers; the file is damaged",
+                   key_name(b, key, buf), (unsigned long long)m->count, b->n_layers);
+}
+
+/* A key holds one value, or as many as there are layers where its field may differ by layer. */
+static ig_status check_count(const ig_builder *b, ig_field f, const char *key, const ig_meta *m,
+                             ig_err *err) {
+    char buf[KEY_BYTES_MAX];
+    if (m->type != IG_META_ARRAY)
+        return IG_OK;
+    if (!ig_arch_fields[f].array)
+        return ig_fail(err, IG_EFORMAT,
+                       "key %s: an array of %llu values where one value is needed; the file is "
+                       "damaged or not made for this architecture",
+                       key_name(b, key, buf), (unsigned long long)m->count);
+    return ig_arch_check_layers(b, key, m, err);
+}
+
 /* Value of a key: scalar, or an array with a number per layer. */
 static ig_status read_key(ig_builder *b, ig_field f, const ig_src *s, const ig_meta *m,
                           ig_err *err) {
-    const ig_field_row *row = &ig_arch_fields[f];
     char buf[KEY_BYTES_MAX];
     const bool array = m->type == IG_META_ARRAY;
-    if (array && row->array && m->count < b->n_layers)
-        return ig_fail(err, IG_EFORMAT, "key %s: %llu values for %u layers; the file is damaged",
-                       key_name(b, s->key, buf), (unsigned long long)m->count, b->n_layers);
-    if (array && row->array) {
+    if (array)
         IG_TRY(ig_arena_new(&b->scratch, b->n_layers, sizeof(double), &b->per_layer[f], err));
-    }
-    const uint32_t n = array && row->array ? b->n_layers : 1;
+    const uint32_t n = array ? b->n_layers : 1;
     for (uint32_t i = 0; i < n; i++) {
         double x;
         if (!meta_number(m, i, &x))
@@ -188,6 +206,8 @@ static ig_status read_word(ig_builder *b, ig_field f, const ig_src *s, const ig_
 static ig_status source(ig_builder *b, ig_field f, const ig_src *s, bool *done, ig_err *err) {
     *done = false;
     const ig_meta *m = s->key ? ig_arch_meta(b, s->key) : NULL;
+    if (m)
+        IG_TRY(check_count(b, f, s->key, m, err));
     switch (s->kind) {
     case SRC_END:
         return IG_OK;

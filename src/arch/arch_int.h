@@ -526,6 +526,8 @@ double ig_arch_value(const ig_builder *b, ig_field field); /* at the current lay
 double ig_arch_value_at(const ig_builder *b, ig_field field, uint32_t layer);
 bool ig_arch_cond(const ig_builder *b, const ig_cond *cond);
 const ig_meta *ig_arch_meta(ig_builder *b, const char *key);
+/* An array of the file needs a value per layer; more are legal (layers that the row leaves out). */
+ig_status ig_arch_check_layers(const ig_builder *b, const char *key, const ig_meta *m, ig_err *err);
 ig_status ig_arch_check_keys(const ig_builder *b, ig_err *err);
 static inline uint32_t ig_arch_count(const ig_builder *b, ig_field field) {
     return (uint32_t)ig_arch_value(b, field); /* bounded and whole by the field's row */

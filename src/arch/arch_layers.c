@@ -8,21 +8,23 @@ static ig_status windows(ig_builder *b, ig_err *err) {
     const uint32_t n = b->n_layers;
     const ig_meta *m = ig_arch_meta(b, "attention.sliding_window_pattern");
     uint64_t p = (uint64_t)b->v[F_WIN_P];
-    const bool on = b->v[F_W] > 0;
-    if (b->v[F_WIN_ARRAY] != 0 && (!m || m->type != IG_META_ARRAY))
+    const bool on = b->v[F_W] > 0, array = m && m->type == IG_META_ARRAY;
+    if (b->v[F_WIN_ARRAY] != 0 && !array)
         return ig_fail(
             err, IG_EFORMAT,
             "key %.*s.attention.sliding_window_pattern: an array with a flag per layer is needed",
             IG_STR_ARG(b->arch));
-    if (m && m->type != IG_META_ARRAY && (!ig_meta_u64(m, 0, &p) || p > IG_LAYERS_MAX))
+    if (array)
+        IG_TRY(ig_arch_check_layers(b, "attention.sliding_window_pattern", m, err));
+    if (m && !array && (!ig_meta_u64(m, 0, &p) || p > IG_LAYERS_MAX))
         return ig_fail(err, IG_EFORMAT,
                        "key %.*s.attention.sliding_window_pattern: no period; the file is damaged",
                        IG_STR_ARG(b->arch));
     for (uint32_t l = 0; l < n; l++) {
         bool flag = false;
-        if (m && m->type == IG_META_ARRAY) {
+        if (array) {
             uint64_t x = 0;
-            if (l < m->count && !ig_meta_bool(m, l, &flag)) {
+            if (!ig_meta_bool(m, l, &flag)) {
                 if (!ig_meta_u64(m, l, &x))
                     return ig_fail(err, IG_EFORMAT,
                                    "key %.*s.attention.sliding_window_pattern: value %u is no flag",
