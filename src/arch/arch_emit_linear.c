@@ -170,6 +170,7 @@ static ig_status route_attr(const ig_builder *b, const ig_record *r, ig_route_at
                             ig_err *err) {
     const uint32_t e = ig_arch_count(b, F_E), k = ig_arch_count(b, F_K);
     const uint32_t groups = ig_arch_count(b, F_GROUPS), used = ig_arch_count(b, F_GROUPS_USED);
+    const uint32_t div = r->arg[0].field ? ig_arch_count(b, r->arg[0].field) : 0;
     const double scale = ig_arch_value(b, F_W_SCALE);
     if (k == 0 || k > e)
         return ig_fail(err, IG_EFORMAT,
@@ -180,12 +181,17 @@ static ig_status route_attr(const ig_builder *b, const ig_record *r, ig_route_at
                        "key %.*s.expert_group_count: %u of %u groups of %u experts, %u used; the "
                        "file is damaged",
                        IG_STR_ARG(b->arch), used, groups, e, k);
+    if (div > 1 && e % div)
+        return ig_fail(err, IG_EFORMAT,
+                       "key %.*s.experts_per_group: %u experts do not make whole groups of %u; the "
+                       "file is damaged",
+                       IG_STR_ARG(b->arch), e, div);
     *a = (ig_route_attr){.gating = (ig_gating)ig_arch_value(b, F_GATING),
                          .n_experts = e,
                          .top_k = k,
                          .n_groups = groups > 1 ? groups : 0,
                          .n_groups_used = groups > 1 ? used : 0,
-                         .id_div = r->arg[0].field ? ig_arch_count(b, r->arg[0].field) : 0,
+                         .id_div = div,
                          .renorm = ig_arch_value(b, F_RENORM) != 0,
                          .scale = scale != 0 ? (float)scale : 1};
     return IG_OK;

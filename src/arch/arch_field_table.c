@@ -153,7 +153,7 @@ const ig_field_row ig_arch_fields[F_COUNT] = {
     [F_BEFORE] = {"weights before the experts", FLAG},
     [F_DENSE_BESIDE] = {"dense branch by presence", FLAG},
     [F_ID_DIV] = {"experts_per_group", WHOLE(0, IG_EXPERTS_MAX)},
-    [F_E2] = {"chunk experts", WHOLE(0, IG_EXPERTS_MAX)},
+    [F_E2] = {"expert_count / experts_per_group", WHOLE(0, IG_EXPERTS_MAX)},
     [F_FE2] = {"expert_chunk_feed_forward_length", WHOLE(0, IG_WIDTH_MAX)},
     [F_SCALE2] = {"expert_group_scale", REAL(-BIG, BIG)},
 

@@ -65,6 +65,31 @@ static void check_parts(op_checker *c, bool experts) {
     expect(c, rows * k == ig_ref_width(c->op->out[0]), "output columns");
 }
 
+/* The route that made expert ids; the select_rows pass may stand between. */
+static const ig_op *route_of(const ig_program *p, ig_value_id ids) {
+    for (uint32_t i = p->n_ops; i-- > 0;) {
+        const ig_op *op = &p->ops[i];
+        if (op->out[0].value != ids)
+            continue;
+        if (op->kind != IG_OP_SELECT_ROWS)
+            return op->kind == IG_OP_ROUTE ? op : NULL;
+        ids = op->in[0].value;
+    }
+    return NULL;
+}
+
+/* Kernels index the stack by these ids and check nothing again. */
+static void check_expert_ids(op_checker *c) {
+    const ig_op *route = route_of(c->p, c->op->in[1].value);
+    expect(c, route != NULL, "ids of a route");
+    for (uint32_t i = 0; !c->bad && i < c->op->u.linear.n_parts; i++) {
+        const ig_route_attr *a = &route->u.route;
+        const uint32_t last = (a->n_experts - 1) / IG_MAX(a->id_div, 1u);
+        expect(c, last < c->p->weights[c->op->u.linear.parts[i].weight].stack,
+               "an expert id outside the stack");
+    }
+}
+
 static void check_attend(op_checker *c) {
     const ig_attend_attr *a = &c->op->u.attend;
     const ig_ref *in = c->op->in;
@@ -136,6 +161,7 @@ static void check_linear(op_checker *c) {
 
 static void check_expert_linear(op_checker *c) {
     check_parts(c, true);
+    check_expert_ids(c);
 }
 
 static void check_rope(op_checker *c) {

@@ -316,6 +316,8 @@ TEST(refusals_name_the_cause) {
          "2 values for"},
         {"gemma4", "k attention.sliding_window_pattern b[] 1 1", "sliding_window_pattern",
          "2 values for"},
+        {"grovemoe", "k experts_per_group u 3", "grovemoe.experts_per_group", "groups of 3"},
+        {"grovemoe", "k experts_per_group u 9", "experts_per_group", "derived"},
         {"gemma4", "k attention.shared_kv_layers u 6", "shared_kv_layers", ""},
         {"gemma4", "k attention.shared_kv_layers u 1000000", "shared_kv_layers", ""},
         {"gemma4", "k embedding_length_per_layer_input u 4000000", "", ""},

@@ -214,6 +214,36 @@ TEST(malformed_ops_are_refused) {
     ig_program_destroy(&p);
 }
 
+/* An id of a route must name a matrix of the stack; chunk experts divide ids. */
+TEST(expert_ids_stay_inside_the_stack) {
+    ig_err err = {0};
+    ig_program *p = NULL;
+    REQUIRE_OK(tiny_model(&KINDS[2], &p, &err));
+    ig_op *route = NULL;
+    for (uint32_t i = 0; i < p->n_ops; i++) {
+        ig_op *op = &p->ops[i];
+        if (op->kind == IG_OP_ROUTE)
+            route = op;
+        if (op->kind != IG_OP_EXPERT_LINEAR)
+            continue;
+        REQUIRE(route);
+        const uint32_t n = route->u.route.n_experts;
+        static const struct {
+            uint32_t more, div;
+            ig_status status;
+        } cases[] = {{0, 0, IG_OK}, {1, 0, IG_EINTERNAL}, {1, 2, IG_OK}, {0, 2, IG_OK}};
+        for (size_t k = 0; k < IG_COUNT(cases); k++) {
+            route->u.route.n_experts = n + cases[k].more;
+            route->u.route.id_div = cases[k].div;
+            const ig_op again = *op;
+            CHECK_EQ(ig_program_op(p, &again, &err), cases[k].status);
+        }
+        break;
+    }
+    CHECK(strstr(err.message, "outside the stack") != NULL);
+    ig_program_destroy(&p);
+}
+
 TEST(allocation_failures_are_clean) {
     ig_err err = {0};
     dummy_record record = {.merges = true, .absorbs = true};
@@ -242,5 +272,6 @@ int main(int argc, char **argv) {
                T(linears_of_one_attend_and_one_glu_merge), T(unread_ops_are_dropped),
                T(plans_for_a_device_that_computes_nothing),
                T(what_no_kernel_runs_is_refused_by_name), T(malformed_ops_are_refused),
+               T(expert_ids_stay_inside_the_stack),
                T(allocation_failures_are_clean));
 }
