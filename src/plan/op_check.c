@@ -212,7 +212,7 @@ static void check_rows_kept(op_checker *c) {
     expect(c, in_width(c) == out_width(c), "columns are kept");
 }
 
-/* A kind without a row is refused: its attributes are not defined yet. */
+/* Every kind that is not reserved. */
 static void (*const SHAPES[IG_OP_COUNT])(op_checker *) = {
     [IG_OP_EMBED] = check_embed,
     [IG_OP_NORM] = check_norm,
@@ -234,12 +234,17 @@ static void check_shapes(op_checker *c) {
     if ((unsigned)c->op->kind < IG_OP_COUNT && SHAPES[c->op->kind])
         SHAPES[c->op->kind](c);
     else
-        expect(c, false, "op kind has no attributes yet");
+        expect(c, false, "op kind");
 }
 
 ig_status ig_op_check(const ig_program *p, const ig_op *op, ig_err *err) {
     op_checker c = {.p = p, .op = op};
     const ig_op_row *row = ig_op_info(op->kind);
+    if (row->reserved)
+        return ig_fail(err, IG_EUNSUPPORTED,
+                       "op %s is reserved: it has no attributes and no kernels yet; use a model "
+                       "without it",
+                       row->name);
     uint32_t n_in = ig_op_inputs(op), n_out = ig_op_outputs(op);
     expect(&c, n_in >= row->in_min && n_in <= row->in_max, "number of inputs");
     expect(&c, n_out >= row->out_min && n_out <= row->out_max, "number of outputs");

@@ -123,8 +123,9 @@ typedef enum ig_op_kind {
 typedef struct ig_op_row {
     const char *name;
     uint8_t in_min, in_max, out_min, out_max;
-    bool rowwise; /* out row i depends on in row i only (and on the batch columns of row i) */
-    bool state;   /* reads or writes sequence state */
+    bool rowwise;  /* out row i depends on in row i only (and on the batch columns of row i) */
+    bool state;    /* reads or writes sequence state */
+    bool reserved; /* a kind without attributes and kernels yet: no program may hold it */
 } ig_op_row;
 const ig_op_row *ig_op_info(ig_op_kind kind);
 

@@ -214,6 +214,24 @@ TEST(malformed_ops_are_refused) {
     ig_program_destroy(&p);
 }
 
+/* Reserved kinds are refused by name; every other kind has shapes, so that it fails by them. */
+TEST(reserved_kinds_are_refused_by_name) {
+    ig_err err = {0};
+    ig_program *p = NULL;
+    REQUIRE_OK(tiny_model(&KINDS[0], &p, &err));
+    uint32_t n_reserved = 0;
+    for (int kind = IG_OP_NONE + 1; kind < IG_OP_COUNT; kind++) {
+        const ig_op_row *row = ig_op_info((ig_op_kind)kind);
+        const ig_op op = {.kind = (ig_op_kind)kind};
+        CHECK_EQ(ig_program_op(p, &op, &err), row->reserved ? IG_EUNSUPPORTED : IG_EINTERNAL);
+        CHECK(strstr(err.message, row->name) != NULL);
+        CHECK(strstr(err.message, "op kind") == NULL);
+        n_reserved += row->reserved;
+    }
+    CHECK_EQ(n_reserved, 12);
+    ig_program_destroy(&p);
+}
+
 /* An id of a route must name a matrix of the stack; chunk experts divide ids. */
 TEST(expert_ids_stay_inside_the_stack) {
     ig_err err = {0};
@@ -272,6 +290,6 @@ int main(int argc, char **argv) {
                T(linears_of_one_attend_and_one_glu_merge), T(unread_ops_are_dropped),
                T(plans_for_a_device_that_computes_nothing),
                T(what_no_kernel_runs_is_refused_by_name), T(malformed_ops_are_refused),
-               T(expert_ids_stay_inside_the_stack),
+               T(reserved_kinds_are_refused_by_name), T(expert_ids_stay_inside_the_stack),
                T(allocation_failures_are_clean));
 }
