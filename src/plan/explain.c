@@ -131,15 +131,36 @@ ig_status ig_op_print(const ig_program *p, const ig_op *op, ig_buf *out, ig_err 
     return IG_OK;
 }
 
-static ig_status json_text(const char *s, size_t n, ig_buf *out, ig_err *err) {
+/* Bytes of the UTF-8 sequence at s, which has n > 0; 0 when it is none. Overlong forms, surrogates
+ * and what is above U+10FFFF are none: the second byte's bounds follow from the first. */
+static size_t sequence_bytes(const unsigned char *s, size_t n) {
+    const unsigned char lead = s[0];
+    const size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (length == 1)
+        return 1;
+    const unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    const unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (lead < 0xC2 || lead > 0xF4 || length > n || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++) {
+        if (s[i] >> 6 != 2)
+            return 0;
+    }
+    return length;
+}
+
+/* Names come from files: any bytes give valid JSON. */
+static ig_status json_text(ig_str s, ig_buf *out, ig_err *err) {
     IG_TRY(ig_buf_add(out, "\"", 1, err));
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        /* Names come from files: every byte alone, always valid. */
-        if (c == '"' || c == '\\' || c < 0x20 || c >= 0x7f)
-            IG_TRY(ig_buf_addf(out, err, "\\u%04x", c));
+    for (size_t i = 0, n; i < s.n; i += n ? n : 1) {
+        const unsigned char *c = (const unsigned char *)s.p + i;
+        n = sequence_bytes(c, s.n - i);
+        if (n == 0)
+            IG_TRY(ig_buf_addf(out, err, "\\ufffd"));
+        else if (*c == '"' || *c == '\\' || *c < 0x20)
+            IG_TRY(ig_buf_addf(out, err, "\\u%04x", *c));
         else
-            IG_TRY(ig_buf_add(out, s + i, 1, err));
+            IG_TRY(ig_buf_add(out, c, n, err));
     }
     return ig_buf_add(out, "\"", 1, err);
 }
@@ -150,7 +171,7 @@ static ig_status json_op(const ig_program *p, const ig_op *op, ig_buf *line, ig_
     IG_TRY(ig_op_print(p, op, line, err));
     const char *name = ig_op_info(op->kind)->name;
     IG_TRY(ig_buf_addf(out, err, "{\"op\":\"%s\",\"layer\":%d,\"text\":", name, op->layer));
-    IG_TRY(json_text(line->p, line->n, out, err));
+    IG_TRY(json_text(ig_buf_str(line), out, err));
     if (op->kernel)
         IG_TRY(ig_buf_addf(out, err, ",\"kernel\":\"%s\"", op->kernel->name));
     for (int after = 0; after < 2; after++) {

@@ -262,6 +262,41 @@ TEST(expert_ids_stay_inside_the_stack) {
     ig_program_destroy(&p);
 }
 
+/* Names come from files: what is valid UTF-8 stays, other bytes become U+FFFD. */
+TEST(json_of_any_name) {
+    static const struct {
+        const char *name, *json;
+    } cases[] = {
+        {"h\xc3\xa4nge \xe2\x82\xac \xf0\x9f\x98\x80",
+         "h\xc3\xa4nge \xe2\x82\xac \xf0\x9f\x98\x80:"},
+        {"\xff \xc0\xaf \xed\xa0\x80", "\\ufffd \\ufffd\\ufffd \\ufffd\\ufffd\\ufffd:"},
+        {"cut \xe2\x82", "cut \\ufffd\\ufffd:"},
+        {"\"\\\n\x7f", "\\u0022\\u005c\\u000a\x7f:"},
+    };
+    for (size_t k = 0; k < IG_COUNT(cases); k++) {
+        ig_err err = {0};
+        ig_program *p = NULL;
+        ig_plan *plan = NULL;
+        ig_device *device = NULL;
+        dummy_record record = {0};
+        const ig_device_options options = {.progress_user = &record};
+        const ig_limits limits = {
+            .tokens_max = 4, .outputs_max = 1, .seqs_max = 1, .context_max = 10};
+        REQUIRE_OK(ig_device_open(&device, &dummy_backend, &options, &err));
+        REQUIRE_OK(tiny_model(&KINDS[0], &p, &err));
+        for (uint32_t w = 1; w < p->n_weights; w++)
+            p->weights[w].name = ig_str_of(cases[k].name);
+        REQUIRE_OK(ig_plan_create(&plan, &p, ig_device_caps(device), &limits, &err));
+        ig_buf text;
+        ig_buf_init(&text, 1 << 20);
+        CHECK_OK(ig_plan_explain(plan, true, &text, &err));
+        CHECK(text.n && strstr(text.p, cases[k].json) != NULL);
+        ig_buf_fini(&text);
+        ig_plan_destroy(&plan);
+        ig_device_close(&device);
+    }
+}
+
 TEST(allocation_failures_are_clean) {
     ig_err err = {0};
     dummy_record record = {.merges = true, .absorbs = true};
@@ -291,5 +326,5 @@ int main(int argc, char **argv) {
                T(plans_for_a_device_that_computes_nothing),
                T(what_no_kernel_runs_is_refused_by_name), T(malformed_ops_are_refused),
                T(reserved_kinds_are_refused_by_name), T(expert_ids_stay_inside_the_stack),
-               T(allocation_failures_are_clean));
+               T(json_of_any_name), T(allocation_failures_are_clean));
 }
