@@ -70,8 +70,8 @@ ig_status ig_arch_unknown(ig_str name, ig_err *err) {
             }
         }
     }
-    return ig_fail(
-        err, IG_EUNSUPPORTED,
-        "architecture %.*s is unknown; near names are %s, %s, %s, and `ingot archs` lists all",
-        IG_STR_ARG(name), near[0], near[1], near[2]);
+    return ig_fail(err, IG_EUNSUPPORTED,
+                   "architecture %.*s is unknown; near names are %s, %s, %s, and `ingot info "
+                   "--archs` lists all",
+                   IG_STR_ARG(name), near[0], near[1], near[2]);
 }

@@ -257,6 +257,7 @@ TEST(refusals_name_the_cause) {
         const char *model, *edits, *word, *word2;
     } cases[] = {
         {"llama", "arch lama", "lama is unknown", "llama"},
+        {"llama", "arch lama", "`ingot info --archs`", ""},
         {"llama", "arch mamba", "mamba is known but not built yet", ""},
         {"llama", "-k block_count", "llama.block_count is missing", ""},
         {"llama", "k block_count u 0", "llama.block_count", ""},
