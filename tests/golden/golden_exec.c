@@ -17,15 +17,16 @@ static uint32_t pages_of(uint32_t tokens) {
     return (tokens + IG_PAGE_TOKENS - 1) / IG_PAGE_TOKENS;
 }
 
-ig_status golden_open(golden_exec *x, const ig_backend_fns *fns, const char *path, uint32_t n,
-                      uint32_t *chunk, ig_err *err) {
+ig_status golden_open(golden_exec *x, const ig_backend_fns *fns, uint32_t n_threads,
+                      const char *path, uint32_t n, uint32_t *chunk, ig_err *err) {
     *x = (golden_exec){.context = n + 8 > 256 ? n + 8 : 256};
     const ig_arch_options options = {.context_max = x->context};
+    const ig_device_options device = {.n_threads = n_threads};
     IG_TRY(ig_checkpoint_open(&x->ckpt, path, NULL, err));
     IG_TRY(ig_arch_build(&x->program, x->ckpt, &options, err));
     if (*chunk == 0 || *chunk > n || !x->program->facts.causal)
         *chunk = n;
-    IG_TRY(ig_device_open(&x->device, fns, NULL, err));
+    IG_TRY(ig_device_open(&x->device, fns, &device, err));
     const ig_limits limits = {*chunk, *chunk, 1, x->context};
     IG_TRY(ig_plan_create(&x->plan, &x->program, ig_device_caps(x->device), &limits, err));
     IG_TRY(ig_module_load(&x->module, x->device, x->plan, err));

@@ -17,9 +17,10 @@ typedef struct golden_exec {
     uint32_t context;
 } golden_exec;
 
-/* chunk: tokens of a step at most; 0 = n. A model that is no generator gets one step. */
-IG_MUST_USE ig_status golden_open(golden_exec *x, const ig_backend_fns *fns, const char *path,
-                                  uint32_t n, uint32_t *chunk, ig_err *err);
+/* chunk: tokens of a step at most; 0 = n. A model that is no generator gets one step. n_threads: of
+ * cpu, 0 = physical cores. */
+IG_MUST_USE ig_status golden_open(golden_exec *x, const ig_backend_fns *fns, uint32_t n_threads,
+                                  const char *path, uint32_t n, uint32_t *chunk, ig_err *err);
 /* "ref", "cpu"; NULL when unknown. */
 const ig_backend_fns *golden_backend(const char *name);
 /* logits: [n][n_vocab]. */

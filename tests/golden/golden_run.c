@@ -38,7 +38,7 @@ static ig_status run(golden_exec *x, char **argv, int argc, const int32_t *ids, 
     const ig_backend_fns *fns = golden_backend(argc > 5 ? argv[5] : "ref");
     if (!fns)
         return ig_fail(err, IG_EARGUMENT, "no backend %s; give ref or cpu", argv[5]);
-    IG_TRY(golden_open(x, fns, argv[1], n, &chunk, err));
+    IG_TRY(golden_open(x, fns, 0, argv[1], n, &chunk, err));
     if (argc > 6)
         IG_TRY(explain(x, err));
     const size_t width = x->plan->program->facts.n_vocab;
