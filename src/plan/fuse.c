@@ -25,9 +25,9 @@ static ig_status absorb(fuser *f, uint32_t outer, uint32_t inner, bool before, i
     if (before) {
         /* Keep program order: the inner op goes before those of a higher index, which
          * were absorbed earlier. */
-        memmove(&o->pre[1], &o->pre[0], o->n_pre * sizeof o->pre[0]);
+        for (uint32_t i = o->n_pre++; i > 0; i--)
+            o->pre[i] = o->pre[i - 1];
         o->pre[0] = copy;
-        o->n_pre++;
     } else {
         o->post[o->n_post++] = copy;
     }
@@ -166,11 +166,6 @@ ig_status ig_pass_fuse(ig_program *p, const ig_capabilities *caps, ig_err *err) 
             IG_TRY(absorb(&f, i, inner, true, err));
     }
     mark_inner_values(&f);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < p->n_ops; i++) {
-        if (p->ops[i].kind != IG_OP_NONE)
-            p->ops[n++] = p->ops[i];
-    }
-    p->n_ops = n;
+    ig_program_sweep(p);
     return IG_OK;
 }

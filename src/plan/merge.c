@@ -120,11 +120,6 @@ ig_status ig_pass_merge_linears(ig_program *p, ig_err *err) {
             IG_TRY(try_merge(p, makers, a, b, err));
         }
     }
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < p->n_ops; i++) {
-        if (p->ops[i].kind != IG_OP_NONE)
-            p->ops[n++] = p->ops[i];
-    }
-    p->n_ops = n;
+    ig_program_sweep(p);
     return IG_OK;
 }

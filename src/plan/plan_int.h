@@ -9,6 +9,9 @@
 /* Shape and count checks of one op against the op table. */
 ig_status ig_op_check(const ig_program *p, const ig_op *op, ig_err *err);
 
+/* Removes the ops that a pass made IG_OP_NONE. */
+void ig_program_sweep(ig_program *p);
+
 /* Inputs really used: in[0..n). */
 uint32_t ig_op_inputs(const ig_op *op);
 uint32_t ig_op_outputs(const ig_op *op);

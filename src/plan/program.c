@@ -81,6 +81,15 @@ ig_status ig_program_op(ig_program *p, const ig_op *op, ig_err *err) {
     return IG_OK;
 }
 
+void ig_program_sweep(ig_program *p) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < p->n_ops; i++) {
+        if (p->ops[i].kind != IG_OP_NONE)
+            p->ops[n++] = p->ops[i];
+    }
+    p->n_ops = n;
+}
+
 ig_ref ig_ref_whole(const ig_program *p, ig_value_id value) {
     uint32_t cols = p->values[value].cols;
     return (ig_ref){.value = value, .heads = 1, .cols = cols, .stride = cols};

@@ -83,30 +83,26 @@ ig_status ig_pass_select_rows(ig_program *p, ig_err *err) {
 }
 
 ig_status ig_pass_drop_unread(ig_program *p, ig_err *err) {
-    bool *value_read, *state_read, *keep;
+    bool *value_read, *state_read;
     IG_TRY(ig_arena_new(&p->arena, p->n_values + 1, sizeof *value_read, &value_read, err));
     IG_TRY(ig_arena_new(&p->arena, p->n_states + 1, sizeof *state_read, &state_read, err));
-    IG_TRY(ig_arena_new(&p->arena, p->n_ops, sizeof *keep, &keep, err));
     value_read[p->output] = true;
     for (uint32_t i = p->n_ops; i-- > 0;) {
-        const ig_op *op = &p->ops[i];
+        ig_op *op = &p->ops[i];
         bool attends = op->kind == IG_OP_ATTEND;
-        keep[i] = op->kind == IG_OP_SEND ||
-                  (attends && op->in[1].value && state_read[op->u.attend.state]);
+        bool keep =
+            op->out[0].value == 0 || (attends && op->in[1].value && state_read[op->u.attend.state]);
         for (uint32_t j = 0; j < IG_OP_OUT_MAX; j++)
-            keep[i] = keep[i] || (op->out[j].value && value_read[op->out[j].value]);
-        if (!keep[i])
+            keep = keep || (op->out[j].value && value_read[op->out[j].value]);
+        if (!keep) {
+            op->kind = IG_OP_NONE;
             continue;
+        }
         for (uint32_t j = 0; j < IG_OP_IN_MAX; j++)
             value_read[op->in[j].value] = true;
         if (attends && op->u.attend.state && op->in[1].value == 0)
             state_read[op->u.attend.state] = true;
     }
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < p->n_ops; i++) {
-        if (keep[i])
-            p->ops[n++] = p->ops[i];
-    }
-    p->n_ops = n;
+    ig_program_sweep(p);
     return IG_OK;
 }
