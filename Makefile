@@ -46,8 +46,7 @@ format: ## clang-format on every C file
 	@scripts/format
 
 tidy: release ## clang-tidy on src (minutes)
-	@scripts/setup tidy
-	run-clang-tidy -quiet -p build/release '/src/.*\.c$$'
+	@scripts/tidy
 
 clean: ## remove build folders; models and downloads in .cache stay
 	rm -rf build
