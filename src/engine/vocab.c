@@ -63,7 +63,8 @@ static ig_status read_roles(const ig_checkpoint *ckpt, ig_vocab *v, ig_err *err)
             continue;
         if (!ig_meta_i64(m, 0, &id))
             return ig_fail(err, IG_EFORMAT, "%s is not an integer", ROLE_KEYS[i].key);
-        v->roles[ROLE_KEYS[i].role] = id < 0 || id >= v->n_tokens ? -1 : (int32_t)id;
+        /* Ids outside of the vocabulary go on: the tokenizer warns of them. */
+        v->roles[ROLE_KEYS[i].role] = (int32_t)IG_MIN(IG_MAX(id, -1), (int64_t)INT32_MAX);
     }
     for (size_t i = 0; i < IG_COUNT(FLAG_KEYS); i++) {
         const ig_meta *m = meta_of(ckpt, FLAG_KEYS[i].key);
@@ -120,7 +121,8 @@ static ig_status read_arrays(const ig_checkpoint *ckpt, ig_vocab *v, float **sco
     const ig_meta *m;
     IG_TRY(text_key(ckpt, "tokenizer.ggml.model", &v->model, err));
     IG_TRY(text_key(ckpt, "tokenizer.ggml.pre", &v->pre, err));
-    IG_TRY(text_key(ckpt, "general.name", &v->arch_name, err));
+    IG_TRY(text_key(ckpt, "general.name", &v->name, err));
+    IG_TRY(text_key(ckpt, "general.architecture", &v->arch_name, err));
     if (v->model.n == 0)
         return ig_fail(err, IG_EFORMAT,
                        "tokenizer.ggml.model is missing: the file has no vocabulary; "
