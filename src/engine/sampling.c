@@ -14,8 +14,8 @@
 /* clang-format on */
 
 static const char *const DRY_BREAKERS[] = {"\n", ":", "\"", "*"};
-#define DRY_RUNS_MAX 65536u   /* token runs of all breakers of a request */
-#define DRY_BREAKERS_MAX 256u /* strings of a request */
+#define DRY_BREAKERS_MAX 256u     /* strings of a request */
+#define DRY_BREAKER_BYTES_MAX 40u /* of one; the peer drops what is longer */
 
 void ingot_sampling_defaults(ingot_sampling *out) {
     ig_sample_params p;
@@ -29,37 +29,128 @@ void ingot_sampling_defaults(ingot_sampling *out) {
 #undef X
 }
 
+/* Never what somebody chose: a repeat penalty of 0 is refused. */
+static bool is_unset(const ingot_sampling *in) {
+    bool set = in->repeat_last_n || in->repeat_penalty != 0 || in->frequency_penalty != 0 ||
+               in->presence_penalty != 0;
+#define X(field) set = set || in->field != 0;
+    COPY_FIELDS(X)
+#undef X
+    return !set;
+}
+
+/* Token runs of all breakers. Of a run only its head is a token that was looked for; the tail is
+ * what the rest of the breaker is tokenised to, kept once for each rest. */
 typedef struct breaker_runs {
     ig_token_run *runs;
-    int32_t *ids; /* storage */
-    uint32_t n;
+    int32_t *ids; /* storage of all runs */
+    uint32_t n, cap;
+    size_t n_ids, ids_cap;
 } breaker_runs;
 
-/* A breaker breaks wherever a token's text contains it. */
+static ig_status add_run(breaker_runs *r, int32_t head, const ig_ids *tail, ig_err *err) {
+    const uint32_t n_tail = (uint32_t)IG_MIN(tail->n, (size_t)IG_DRY_BREAKER_TOKENS_MAX - 1);
+    if (r->n == IG_DRY_BREAKERS_MAX)
+        return ig_fail(err, IG_ELIMIT,
+                       "the dry sequence breakers are part of more than %u token runs; "
+                       "use longer or fewer",
+                       IG_DRY_BREAKERS_MAX);
+    if (r->n == r->cap) {
+        const uint32_t cap = r->cap ? r->cap * 2 : 1024;
+        ig_token_run *runs = ig_realloc(r->runs, cap, sizeof *runs);
+        if (!runs)
+            return ig_fail_memory(err, cap * sizeof *runs);
+        r->runs = runs;
+        r->cap = cap;
+    }
+    if (r->n_ids + 1 + n_tail > r->ids_cap) {
+        const size_t cap = IG_MAX(r->ids_cap * 2, (size_t)1024);
+        int32_t *ids = ig_realloc(r->ids, cap, sizeof *ids);
+        if (!ids)
+            return ig_fail_memory(err, cap * sizeof *ids);
+        r->ids = ids;
+        r->ids_cap = cap;
+    }
+    r->ids[r->n_ids] = head;
+    if (n_tail)
+        memcpy(r->ids + r->n_ids + 1, tail->p, n_tail * sizeof *tail->p);
+    r->n_ids += 1 + n_tail;
+    r->runs[r->n++] = (ig_token_run){.n = 1 + n_tail}; /* ids: when they move no more */
+    return IG_OK;
+}
+
+static bool contains(ig_str text, ig_str part) {
+    for (size_t at = 0; at + part.n <= text.n; at++) {
+        if (memcmp(text.p + at, part.p, part.n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A breaker breaks where a token's text contains it, and where a token's end is its beginning and
+ * the tokens of the rest follow. */
+static ig_status runs_of_breaker(const ig_tokenizer *tok, ig_str breaker, const ig_buf *pieces,
+                                 const size_t *starts, breaker_runs *out, ig_err *err) {
+    ig_ids tails[DRY_BREAKER_BYTES_MAX] = {{0}}; /* [n]: of the breaker without its first n bytes */
+    ig_status status = IG_OK;
+    for (size_t n = 1; n < breaker.n && !status; n++) {
+        const ig_str rest = {breaker.p + n, breaker.n - n};
+        status = ig_tokenizer_encode(tok, rest, 0, &tails[n], err);
+    }
+    for (uint32_t id = 0; id < ig_tokenizer_size(tok) && !status; id++) {
+        const ig_str piece = {pieces->p + starts[id], starts[id + 1] - starts[id]};
+        if (contains(piece, breaker)) {
+            status = add_run(out, (int32_t)id, &tails[0], err);
+            continue;
+        }
+        for (size_t n = 1; n < breaker.n && n <= piece.n && !status; n++) {
+            if (memcmp(piece.p + piece.n - n, breaker.p, n) == 0)
+                status = add_run(out, (int32_t)id, &tails[n], err);
+        }
+    }
+    for (size_t n = 0; n < IG_COUNT(tails); n++)
+        ig_free(tails[n].p);
+    return status;
+}
+
+/* Text of every token, one after another; starts[id] to starts[id + 1] is one. */
+static ig_status all_pieces(const ig_tokenizer *tok, ig_buf *pieces, size_t *starts, ig_err *err) {
+    const uint32_t n = ig_tokenizer_size(tok);
+    IG_TRY(ig_buf_add(pieces, "", 0, err));
+    for (uint32_t id = 0; id < n; id++) {
+        starts[id] = pieces->n;
+        IG_TRY(ig_tokenizer_piece(tok, (int32_t)id, true, pieces, err));
+    }
+    starts[n] = pieces->n;
+    return IG_OK;
+}
+
 static ig_status collect_runs(const ingot_model *model, const char *const *breakers,
                               uint32_t n_breakers, breaker_runs *out, ig_err *err) {
     const ig_tokenizer *tok = model->tokenizer;
-    uint32_t vocab = ig_tokenizer_size(tok);
-    out->runs = ig_alloc(DRY_RUNS_MAX, sizeof *out->runs);
-    out->ids = ig_alloc(DRY_RUNS_MAX, sizeof *out->ids);
-    if (!out->runs || !out->ids)
-        return ig_fail_memory(err, DRY_RUNS_MAX * sizeof *out->runs);
-    ig_buf piece;
-    ig_buf_init(&piece, 1 << 20);
-    ig_status status = IG_OK;
-    for (uint32_t id = 0; id < vocab && !status && out->n < DRY_RUNS_MAX; id++) {
-        ig_buf_clear(&piece);
-        status = ig_tokenizer_piece(tok, (int32_t)id, false, &piece, err);
-        bool breaks = false;
-        for (uint32_t b = 0; b < n_breakers && piece.n && !breaks; b++)
-            breaks = breakers[b][0] && strstr(piece.p, breakers[b]) != NULL;
-        if (breaks) {
-            out->ids[out->n] = (int32_t)id;
-            out->runs[out->n] = (ig_token_run){&out->ids[out->n], 1};
-            out->n++;
-        }
+    const size_t n_starts = (size_t)ig_tokenizer_size(tok) + 1;
+    if (n_breakers > DRY_BREAKERS_MAX)
+        return ig_fail(err, IG_ELIMIT, "%u dry sequence breakers; at most %u", n_breakers,
+                       DRY_BREAKERS_MAX);
+    size_t *starts = ig_alloc(n_starts, sizeof *starts);
+    if (!starts)
+        return ig_fail_memory(err, n_starts * sizeof *starts);
+    ig_buf pieces;
+    ig_buf_init(&pieces, IG_VOCAB_BYTES_MAX);
+    ig_status status = all_pieces(tok, &pieces, starts, err);
+    for (uint32_t b = 0; b < n_breakers && !status; b++) {
+        const ig_str breaker = ig_str_of(breakers[b]);
+        if (breaker.n > DRY_BREAKER_BYTES_MAX)
+            status = ig_fail(err, IG_ELIMIT, "dry sequence breaker %u has %zu bytes; at most %u", b,
+                             breaker.n, DRY_BREAKER_BYTES_MAX);
+        else if (breaker.n)
+            status = runs_of_breaker(tok, breaker, &pieces, starts, out, err);
     }
-    ig_buf_fini(&piece);
+    const int32_t *ids = out->ids;
+    for (uint32_t i = 0; i < out->n; ids += out->runs[i++].n)
+        out->runs[i].ids = ids;
+    ig_buf_fini(&pieces);
+    ig_free(starts);
     return status;
 }
 
@@ -88,28 +179,31 @@ static ig_status collect_bias(const ingot_model *model, const ingot_sampling *in
     return IG_OK;
 }
 
+static void copy_numbers(const ingot_model *model, const ingot_sampling *in, ig_sample_params *p) {
+    ig_sample_defaults(p);
+    p->context_tokens = model->options.context;
+    if (is_unset(in))
+        return;
+#define X(field) p->field = in->field;
+    COPY_FIELDS(X)
+#undef X
+    p->penalty_last_n = in->repeat_last_n;
+    p->penalty_repeat = in->repeat_penalty;
+    p->penalty_frequency = in->frequency_penalty;
+    p->penalty_presence = in->presence_penalty;
+}
+
 ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out,
                             ig_err *err) {
     ig_sample_params p;
     ig_logit_bias *bias = NULL;
     breaker_runs runs = {0};
-    ig_sample_defaults(&p);
-#define X(field) p.field = in->field;
-    COPY_FIELDS(X)
-#undef X
-    p.penalty_last_n = in->repeat_last_n;
-    p.penalty_repeat = in->repeat_penalty;
-    p.penalty_frequency = in->frequency_penalty;
-    p.penalty_presence = in->presence_penalty;
-    p.context_tokens = model->options.context;
-    if (in->n_dry_breakers > DRY_BREAKERS_MAX)
-        return ig_fail(err, IG_ELIMIT, "%u dry breakers; at most %u", in->n_dry_breakers,
-                       DRY_BREAKERS_MAX);
+    copy_numbers(model, in, &p);
     if (in->samplers)
         IG_TRY(ig_sample_chain_parse(ig_str_of(in->samplers), &p, err));
     ig_status status = collect_bias(model, in, &bias, &p.n_logit_bias, err);
     p.logit_bias = bias;
-    if (!status && in->dry_multiplier > 0) {
+    if (!status && p.dry_multiplier > 0) {
         bool own = in->dry_breakers != NULL;
         const char *const *breakers = own ? in->dry_breakers : DRY_BREAKERS;
         uint32_t n = own ? in->n_dry_breakers : (uint32_t)IG_COUNT(DRY_BREAKERS);
