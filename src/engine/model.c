@@ -8,14 +8,21 @@
 
 #define BATCH_DEFAULT 512u
 #define CONTEXT_DEFAULT 8192u
+#define BATCH_MAX 65536u
+#define THREADS_MAX 256u
+
+typedef struct backend_row {
+    const ig_backend_fns *fns;
+    uint32_t threads_max; /* that it makes use of */
+} backend_row;
 
 /* The backends of this build, best first. */
-static const ig_backend_fns *const BACKENDS[] = {&ig_backend_cpu, &ig_backend_ref};
+static const backend_row BACKENDS[] = {{&ig_backend_cpu, THREADS_MAX}, {&ig_backend_ref, 1}};
 
-static ig_status find_backend(const char *name, const ig_backend_fns **out, ig_err *err) {
+static ig_status find_backend(const char *name, const backend_row **out, ig_err *err) {
     for (size_t i = 0; i < IG_COUNT(BACKENDS); i++) {
-        if (!name || strcmp(BACKENDS[i]->name, name) == 0) {
-            *out = BACKENDS[i];
+        if (!name || strcmp(BACKENDS[i].fns->name, name) == 0) {
+            *out = &BACKENDS[i];
             return IG_OK;
         }
     }
@@ -31,6 +38,12 @@ static ig_status cache_type(const char *name, ig_dtype *out, ig_err *err) {
     return IG_OK;
 }
 
+static ig_status at_most(const char *name, uint32_t value, uint32_t most, ig_err *err) {
+    return value <= most
+               ? IG_OK
+               : ig_fail(err, IG_EARGUMENT, "%s is %u; it may be at most %u", name, value, most);
+}
+
 ig_status ig_engine_options(const ingot_model_options *in, ingot_model_options *out, ig_dtype *k,
                             ig_dtype *v, ig_err *err) {
     *out = in ? *in : (ingot_model_options){0};
@@ -38,11 +51,9 @@ ig_status ig_engine_options(const ingot_model_options *in, ingot_model_options *
         out->batch = BATCH_DEFAULT;
     if (out->outputs == 0)
         out->outputs = 1;
-    if (out->batch > 65536 || out->context > IG_CONTEXT_MAX || out->threads > 4096)
-        return ig_fail(err, IG_EARGUMENT,
-                       "batch (at most 65536), context (at most %u) or threads (at most 4096) "
-                       "too large",
-                       IG_CONTEXT_MAX);
+    IG_TRY(at_most("batch", out->batch, BATCH_MAX, err));
+    IG_TRY(at_most("context", out->context, IG_CONTEXT_MAX, err));
+    IG_TRY(at_most("threads", out->threads, THREADS_MAX, err));
     out->outputs = IG_MIN(out->outputs, out->batch);
     IG_TRY(cache_type(out->cache_type_k, k, err));
     return cache_type(out->cache_type_v, v, err);
@@ -67,9 +78,10 @@ static uint32_t context_of(const ig_checkpoint *ckpt, const ingot_model_options 
 
 ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *o, const ig_logger *logger,
                          ig_device **device, ig_plan **plan, ig_err *err) {
-    const ig_backend_fns *fns = NULL;
+    const backend_row *backend = NULL;
     ig_program *program = NULL;
-    IG_TRY(find_backend(o->device, &fns, err));
+    IG_TRY(find_backend(o->device, &backend, err));
+    o->threads = IG_MIN(o->threads ? o->threads : ig_core_count(), backend->threads_max);
     o->context = context_of(ckpt, o);
     o->batch = IG_MIN(o->batch, o->context);
     o->outputs = IG_MIN(o->outputs, o->batch);
@@ -89,7 +101,7 @@ ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *o, cons
                                  .logger = logger,
                                  .progress = o->progress,
                                  .progress_user = o->progress_user};
-    ig_status status = ig_device_open(device, fns, &options, err);
+    ig_status status = ig_device_open(device, backend->fns, &options, err);
     if (status) {
         ig_program_destroy(&program);
         return status;
@@ -129,8 +141,20 @@ static ig_status keep_names(ingot_model *m, ig_err *err) {
     return m->arch && m->name ? IG_OK : ig_fail_memory(err, s.n);
 }
 
+/* Ids without a token could be drawn, and tokens without a row be asked for. */
+static ig_status check_vocabulary(const ingot_model *m, ig_err *err) {
+    const uint32_t rows = m->plan->program->facts.n_vocab;
+    if (!m->tokenizer || ig_tokenizer_size(m->tokenizer) == rows)
+        return IG_OK;
+    return ig_fail(err, IG_EFORMAT,
+                   "tokenizer.ggml.tokens has %u entries and the token table %u rows; convert the "
+                   "model again together with its own tokenizer",
+                   ig_tokenizer_size(m->tokenizer), rows);
+}
+
 static ig_status open_weights(ingot_model *m, ig_err *err) {
     IG_TRY(ig_engine_plan(m->ckpt, &m->options, &m->logger, &m->device, &m->plan, err));
+    IG_TRY(check_vocabulary(m, err));
     IG_TRY(ig_module_load(&m->module, m->device, m->plan, err));
     for (uint32_t g = 0; g < m->plan->n_groups; g++) {
         if (ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) == 0)
@@ -168,6 +192,11 @@ static ig_status open_all(ingot_model *m, const char *path, ig_err *err) {
     return status;
 }
 
+static void forward_log(void *user, ig_log_level level, const char *line) {
+    const ingot_model *m = user;
+    m->options.log(m->options.log_user, (ingot_log_level)level, line);
+}
+
 ingot_status ingot_model_open(ingot_model **out, const char *path,
                               const ingot_model_options *options, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
@@ -178,10 +207,9 @@ ingot_status ingot_model_open(ingot_model **out, const char *path,
     if (!m)
         return (ingot_status)ig_fail_memory(err, sizeof *m);
     ig_status status = ig_engine_options(options, &m->options, &m->k_dtype, &m->v_dtype, err);
-    m->logger =
-        (ig_logger){.level = (ig_log_level)m->options.log_level, .user = m->options.log_user};
-    if (m->options.log)
-        m->logger.write = (void (*)(void *, ig_log_level, const char *))m->options.log;
+    m->logger = (ig_logger){.level = (ig_log_level)m->options.log_level,
+                            .user = m,
+                            .write = m->options.log ? forward_log : NULL};
     if (!status)
         status = open_all(m, path, err);
     if (status) {
@@ -233,7 +261,7 @@ void ingot_model_describe(const ingot_model *m, ingot_model_facts *facts) {
     facts->weight_bytes = m->plan->weight_bytes;
     facts->step_bytes = m->plan->weight_step_bytes;
     facts->token_ops = m->plan->ops_per_token;
-    facts->threads = m->options.threads ? m->options.threads : ig_core_count();
+    facts->threads = m->options.threads;
     for (uint32_t g = 0; g < m->plan->n_groups; g++)
         facts->kv_token_bytes +=
             ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) / IG_PAGE_TOKENS;
