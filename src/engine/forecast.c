@@ -1,6 +1,10 @@
 /* forecast.c: what a model will take, before it is taken. */
 #include "engine/engine_int.h"
 
+/* A device adds its own scratch to the plan's values, which it does not tell before it is loaded:
+ * that of the cpu stays below as much again and this for each thread. */
+#define THREAD_SCRATCH_BYTES (2u << 20)
+
 void ig_engine_pages(const ig_plan *plan, uint32_t n_pages[IG_PAGE_GROUPS_MAX]) {
     for (uint32_t g = 0; g < plan->n_groups; g++)
         n_pages[g] = ig_kv_pages_needed(IG_PAGE_TOKENS, plan->groups[g].window,
@@ -21,7 +25,8 @@ static ig_status forecast(const char *path, const ingot_model_options *options, 
         uint32_t n_pages[IG_PAGE_GROUPS_MAX] = {0};
         ig_engine_pages(plan, n_pages);
         *out = (ingot_forecast){.weight_bytes = plan->weight_bytes,
-                                .activation_bytes = plan->arena_bytes,
+                                .activation_bytes =
+                                    2 * plan->arena_bytes + o.threads * THREAD_SCRATCH_BYTES,
                                 .memory_total = ig_memory_total_bytes(),
                                 .memory_available = ig_memory_available_bytes()};
         for (uint32_t g = 0; g < plan->n_groups; g++) {
@@ -29,6 +34,8 @@ static ig_status forecast(const char *path, const ingot_model_options *options, 
             out->kv_bytes += n_pages[g] * ig_device_page_bytes(device, plan, g, k, v);
         }
     }
+    if (status) /* opening names the path itself */
+        ig_err_prefix(err, "%s", path);
     ig_plan_destroy(&plan);
     ig_device_close(&device);
     ig_checkpoint_close(&ckpt);
@@ -38,8 +45,5 @@ static ig_status forecast(const char *path, const ingot_model_options *options, 
 ingot_status ingot_model_forecast(const char *path, const ingot_model_options *options,
                                   ingot_forecast *out, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
-    ig_status status = forecast(path, options, out, err);
-    if (status)
-        ig_err_prefix(err, "%s", path);
-    return (ingot_status)status;
+    return (ingot_status)forecast(path, options, out, err);
 }

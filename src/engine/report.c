@@ -286,7 +286,7 @@ ingot_status ingot_model_report(const char *path, const ingot_model_options *opt
         status = report(&r, what, options);
     if (!status)
         status = ig_engine_give(&buf, out, err);
-    if (status && status != IG_EIO)
+    if (status && ckpt) /* opening names the path itself */
         ig_err_prefix(err, "%s", path);
     ig_buf_fini(&buf);
     ig_checkpoint_close(&ckpt);
