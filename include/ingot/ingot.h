@@ -2,7 +2,7 @@
  *
  * Objects. A model is a file cast for this machine: weights, vocabulary, chat template. A session
  * is one mutable timeline of tokens over a model: callers hand over tokens, never tensors. Options
- * structs: all zero means defaults.
+ * structs: all zero means defaults; where nothing must be filled in, NULL does as well.
  * Threads. A model may be used from any thread for tokenising, templates and facts. Evaluation is
  * one at a time per model: sessions of one model may live on different threads, and the library
  * makes them take turns. ingot_session_cancel may be called from any thread at any time.
@@ -79,7 +79,7 @@ typedef struct ingot_model ingot_model;
 typedef struct ingot_model_options {
     const char *device;  /* "cpu" (default), "ref" (scalar reference, slow) */
     const char *cpu_isa; /* "avx512", "avx2", "neon", "scalar"; NULL = best */
-    uint32_t threads;    /* 0 = physical cores */
+    uint32_t threads;    /* at most 256; 0 = physical cores */
     bool pin_threads;
     uint32_t context; /* tokens of one session; 0 = the model's, at most 8192 */
     uint32_t batch;   /* tokens of one step; 0 = 512 */
@@ -97,7 +97,8 @@ typedef struct ingot_model_options {
 } ingot_model_options;
 
 /* Opens a model by path: a .gguf file (any part of a split file). Takes memory for weights and
- * activations once; keys and values are reserved per session. */
+ * activations once; keys and values are reserved per session. A vocabulary that cannot be used
+ * leaves a model that takes ids only; one of another size than the model's is INGOT_FORMAT. */
 INGOT_API ingot_status ingot_model_open(ingot_model **out, const char *path,
                                         const ingot_model_options *options, ingot_error *error);
 /* Every session must have been closed. */
@@ -112,7 +113,7 @@ typedef struct ingot_model_facts {
     uint64_t step_bytes;     /* weight bytes read per generated token */
     uint64_t token_ops;      /* operations of linear layers per prompt token; a multiply-add is 2 */
     uint64_t kv_token_bytes; /* bytes of keys and values per token (windows not counted) */
-    uint32_t threads;
+    uint32_t threads;        /* in use */
     bool has_chat_template;
 } ingot_model_facts;
 INGOT_API void ingot_model_describe(const ingot_model *model, ingot_model_facts *facts);
@@ -130,10 +131,10 @@ INGOT_API ingot_status ingot_model_roof(ingot_model *model, ingot_roof *roof, in
 
 /* Bytes that a model will take with these options, before anything big is allocated. */
 typedef struct ingot_forecast {
-    uint64_t weight_bytes; /* as packed for the device */
+    uint64_t weight_bytes; /* as in the file; packing for a device changes them by a few percent */
     uint64_t kv_bytes;     /* keys and values of one session at full context, exact to a page */
     uint64_t kv_pages;
-    uint64_t activation_bytes;               /* upper bound, for full steps */
+    uint64_t activation_bytes;               /* of full steps, an estimate on the safe side */
     uint64_t memory_total, memory_available; /* of this machine; 0 = unknown */
 } ingot_forecast;
 INGOT_API ingot_status ingot_model_forecast(const char *path, const ingot_model_options *options,
@@ -214,11 +215,13 @@ INGOT_API uint32_t ingot_session_keep(ingot_session *session, const int32_t *ids
 INGOT_API ingot_status ingot_session_eval(ingot_session *session, const int32_t *ids, size_t n_ids,
                                           float *logits, size_t n_logits, ingot_error *error);
 /* Stops the eval or generate of this session that runs, or the next one when none does, at its next
- * step: INGOT_CANCELLED. Any thread, any time; also from a signal handler. */
+ * step: INGOT_CANCELLED. A call that it hits in its last step returns that as well, so that a
+ * cancel is never lost and never meets a second call. Any thread, any time; also from a signal
+ * handler. */
 INGOT_API void ingot_session_cancel(ingot_session *session);
 
-/* Seconds per op summed over all steps so far (options.profile), as text:
- * op, kernel, seconds, share. */
+/* Seconds per op summed over all steps of the session's model so far, whichever session made them
+ * (options.profile), as text: op, kernel, seconds, share. Any thread. */
 INGOT_API ingot_status ingot_session_profile(const ingot_session *session, ingot_text *out,
                                              ingot_error *error);
 
@@ -229,8 +232,8 @@ typedef struct ingot_logit_bias {
     float bias; /* -INFINITY forbids */
 } ingot_logit_bias;
 
-/* Sampling: fill with ingot_sampling_defaults, then change. Names and meaning
- * are those of llama.cpp. */
+/* Sampling: fill with ingot_sampling_defaults, then change; numbers that are all zero mean the
+ * defaults. Names and meaning are those of llama.cpp. */
 typedef struct ingot_sampling {
     uint64_t seed; /* UINT32_MAX = random */
     float temperature, dynatemp_range, dynatemp_exponent;
@@ -266,7 +269,7 @@ typedef enum ingot_stop_reason {
 
 typedef struct ingot_generate_options {
     ingot_sampling sampling;
-    int64_t max_tokens;      /* < 0 = until the end or a full context; 0 = none */
+    int64_t max_tokens;      /* 0 = until the end or a full context; negative = none */
     const char *const *stop; /* strings that end the text; they are not given out */
     uint32_t n_stop;
     bool special; /* give out the text of control tokens too */

@@ -18,7 +18,9 @@ static bool parse_bias(const char *text, ingot_logit_bias *out) {
 
 bool cli_generate_options(const cli_options *o, ingot_generate_options *g, ingot_logit_bias *bias) {
     *g = (ingot_generate_options){.sampling = o->sampling,
-                                  .max_tokens = o->predict < 0 ? -1 : o->predict,
+                                  .max_tokens = o->predict < 0    ? 0
+                                                : o->predict == 0 ? -1
+                                                                  : o->predict,
                                   .stop = o->stop.items,
                                   .n_stop = o->stop.n,
                                   .special = o->special};

@@ -75,6 +75,9 @@ ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, 
  * until he gives it back. */
 ig_status ig_engine_eval(ingot_session *s, const int32_t *ids, size_t n_ids, float *logits,
                          size_t n_logits, ig_err *err);
+/* What a call returns: a cancel belongs to the call that it hits, also when it came with the last
+ * step, and to no later one. */
+ig_status ig_engine_end(ingot_session *s, ig_status status, ig_err *err);
 ig_status ig_engine_check_ids(const ingot_session *s, const int32_t *ids, size_t n_ids,
                               ig_err *err);
 

@@ -93,7 +93,7 @@ static ig_status loop(generation *g, const int32_t *ids, size_t n_ids, ig_err *e
     uint64_t start = ig_clock_ns();
     int32_t id = 0;
     float logprob = 0;
-    bool wanted = g->o->max_tokens != 0;
+    bool wanted = g->o->max_tokens >= 0;
     ig_status status = turn(g, ids, n_ids, wanted ? &id : NULL, &logprob, err);
     uint64_t first = ig_clock_ns();
     r->prompt_seconds = (double)(first - start) * 1e-9;
@@ -110,8 +110,6 @@ static ig_status loop(generation *g, const int32_t *ids, size_t n_ids, ig_err *e
             status = turn(g, &id, 1, &id, &logprob, err);
     }
     r->generate_seconds = (double)(ig_clock_ns() - first) * 1e-9;
-    if (status == IG_ECANCELLED)
-        r->reason = INGOT_STOP_CANCELLED;
     ig_status end =
         r->reason == INGOT_STOP_STRING ? IG_OK : ig_detok_finish(&g->detok, &g->text, NULL);
     if (!end && r->reason != INGOT_STOP_STRING && r->reason != INGOT_STOP_CALLBACK)
@@ -119,9 +117,12 @@ static ig_status loop(generation *g, const int32_t *ids, size_t n_ids, ig_err *e
     return status;
 }
 
-static ig_status prepare(generation *g, const int32_t **ids, size_t *n_ids, ig_err *err) {
-    ingot_session *s = g->s;
+/* What was asked for, looked at before the session changes. */
+static ig_status check(const generation *g, const int32_t *ids, size_t n_ids, ig_err *err) {
+    const ingot_session *s = g->s;
     const ingot_generate_options *o = g->o;
+    if (!o)
+        return ig_fail(err, IG_EARGUMENT, "ingot_generate needs options; all zero will do");
     IG_TRY(ig_engine_need_text(s->model, err));
     if (o->n_stop > STOP_STRINGS_MAX)
         return ig_fail(err, IG_ELIMIT, "%u stop strings; at most %u", o->n_stop, STOP_STRINGS_MAX);
@@ -132,24 +133,21 @@ static ig_status prepare(generation *g, const int32_t **ids, size_t *n_ids, ig_e
     }
     if (!s->model->plan->program->facts.causal || !s->model->plan->program->facts.has_logits)
         return ig_fail(err, IG_EUNSUPPORTED, "%s is not a text generator", s->model->arch);
-    if (*n_ids == 0) {
-        /* Nothing new to evaluate: the last token once more, for its logits. */
-        if (s->n_history == 0)
-            return ig_fail(err, IG_EARGUMENT,
-                           "the prompt is empty: there is nothing to generate from");
-        const uint32_t n = s->n_history, kept = ingot_session_truncate(s, n - 1);
-        /* The ids outlive the truncation; where a window forgot the past, all of
-         * them are evaluated again. */
-        *ids = s->history + kept;
-        *n_ids = n - kept;
-    }
-    IG_TRY(ig_engine_check_ids(s, *ids, *n_ids, err));
-    IG_TRY(ig_engine_sampler(s->model, &o->sampling, &g->sampler, err));
+    if (n_ids == 0 && s->n_history == 0)
+        return ig_fail(err, IG_EARGUMENT, "the prompt is empty: there is nothing to generate from");
+    return ig_engine_check_ids(s, ids, n_ids, err);
+}
+
+static ig_status prepare(generation *g, const int32_t *ids, size_t n_ids, ig_err *err) {
+    const ingot_session *s = g->s;
+    IG_TRY(check(g, ids, n_ids, err));
+    IG_TRY(ig_engine_sampler(s->model, &g->o->sampling, &g->sampler, err));
     g->result->seed = ig_sampler_seed(g->sampler);
     for (uint32_t i = 0; i < s->n_history; i++)
         IG_TRY(ig_sampler_accept(g->sampler, s->history[i], err));
-    for (size_t i = 0; i < *n_ids; i++)
-        IG_TRY(ig_sampler_accept(g->sampler, (*ids)[i], err));
+    for (size_t i = 0; i < n_ids; i++)
+        IG_TRY(ig_sampler_accept(g->sampler, ids[i], err));
+    ig_detok_init(&g->detok, s->model->tokenizer, g->o->special, true);
     return IG_OK;
 }
 
@@ -161,11 +159,19 @@ ingot_status ingot_generate(ingot_session *session, const int32_t *ids, size_t n
     generation g = {.s = session, .o = options, .result = result ? result : &unused};
     *g.result = (ingot_generate_result){.prompt_tokens = n_ids};
     ig_buf_init(&g.text, STOP_BYTES_MAX + (1u << 20));
-    ig_detok_init(&g.detok, session->model->tokenizer, options->special,
-                  n_ids > 0 || session->n_history > 0);
-    ig_status status = prepare(&g, &ids, &n_ids, err);
+    ig_status status = prepare(&g, ids, n_ids, err);
+    if (!status && n_ids == 0) {
+        /* Nothing new to evaluate: the last token once more, for its logits. The ids outlive the
+         * truncation; where a window forgot the past, all of them are evaluated again. */
+        const uint32_t n = session->n_history, kept = ingot_session_truncate(session, n - 1);
+        ids = session->history + kept;
+        n_ids = n - kept;
+    }
     if (!status)
         status = loop(&g, ids, n_ids, err);
+    status = ig_engine_end(session, status, err);
+    if (status == IG_ECANCELLED)
+        g.result->reason = INGOT_STOP_CANCELLED;
     ig_sampler_destroy(&g.sampler);
     ig_buf_fini(&g.text);
     return (ingot_status)status;

@@ -77,6 +77,11 @@ void ingot_session_cancel(ingot_session *session) {
     ig_cancel_raise(&session->cancel);
 }
 
+ig_status ig_engine_end(ingot_session *s, ig_status status, ig_err *err) {
+    return ig_cancel_take(&s->cancel) && !status ? ig_fail(err, IG_ECANCELLED, "cancelled")
+                                                 : status;
+}
+
 ig_status ig_engine_check_ids(const ingot_session *s, const int32_t *ids, size_t n_ids,
                               ig_err *err) {
     uint32_t vocab = s->model->plan->program->facts.n_vocab, context = s->model->options.context;
@@ -186,36 +191,42 @@ ingot_status ingot_session_eval(ingot_session *session, const int32_t *ids, size
         return (ingot_status)ig_fail(err, IG_EARGUMENT, "%zu rows of logits wanted of %zu tokens",
                                      n_logits, n_ids);
     ig_status status = ig_engine_check_ids(session, ids, n_ids, err);
-    if (status)
-        return (ingot_status)status;
-    ig_mutex_lock(session->model->turn);
-    status = ig_engine_eval(session, ids, n_ids, logits, n_logits, err);
-    ig_mutex_unlock(session->model->turn);
-    return (ingot_status)status;
+    if (!status) {
+        ig_mutex_lock(session->model->turn);
+        status = ig_engine_eval(session, ids, n_ids, logits, n_logits, err);
+        ig_mutex_unlock(session->model->turn);
+    }
+    return (ingot_status)ig_engine_end(session, status, err);
+}
+
+static ig_status profile_text(const ig_plan *plan, const double *seconds, ig_buf *out,
+                              ig_err *err) {
+    const ig_program *program = plan->program;
+    double sum = 0;
+    for (uint32_t i = 0; i < program->n_ops; i++)
+        sum += seconds[i];
+    for (uint32_t i = 0; i < program->n_ops; i++) {
+        IG_TRY(ig_buf_addf(out, err, "%9.3f ms %5.1f%%  ", seconds[i] * 1e3,
+                           sum > 0 ? 100 * seconds[i] / sum : 0));
+        IG_TRY(ig_op_print(program, &program->ops[i], out, err));
+        IG_TRY(ig_buf_addf(out, err, "\n"));
+    }
+    return IG_OK;
 }
 
 ingot_status ingot_session_profile(const ingot_session *session, ingot_text *out,
                                    ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     const ig_plan *plan = session->model->plan;
-    const double *seconds = ig_step_op_seconds(session->model->module);
-    if (!seconds)
-        return (ingot_status)ig_fail(err, IG_EUNSUPPORTED,
-                                     "no profile; open the model with options.profile");
     ig_buf buf;
     ig_buf_init(&buf, IG_TEXT_BYTES_MAX);
-    ig_status status = IG_OK;
-    double sum = 0;
-    for (uint32_t i = 0; i < plan->program->n_ops; i++)
-        sum += seconds[i];
-    for (uint32_t i = 0; i < plan->program->n_ops && !status; i++) {
-        status = ig_buf_addf(&buf, err, "%9.3f ms %5.1f%%  ", seconds[i] * 1e3,
-                             sum > 0 ? 100 * seconds[i] / sum : 0);
-        if (!status)
-            status = ig_op_print(plan->program, &plan->program->ops[i], &buf, err);
-        if (!status)
-            status = ig_buf_addf(&buf, err, "\n");
-    }
+    /* Steps of other sessions write these numbers. */
+    ig_mutex_lock(session->model->turn);
+    const double *seconds = ig_step_op_seconds(session->model->module);
+    ig_status status =
+        seconds ? profile_text(plan, seconds, &buf, err)
+                : ig_fail(err, IG_EUNSUPPORTED, "no profile; open the model with options.profile");
+    ig_mutex_unlock(session->model->turn);
     if (!status)
         status = ig_engine_give(&buf, out, err);
     ig_buf_fini(&buf);

@@ -185,18 +185,20 @@ static void put_keys(ig_gguf_writer *w, const tiny_gguf_options *o) {
     char key[64];
     const char *arch = o->window ? "gemma3" : "llama";
     ig_gguf_put_str(w, "general.architecture", ig_str_of(arch));
-    ig_gguf_put_str(w, "general.name", IG_STR("tiny"));
+    ig_gguf_put_str(w, "general.name", ig_str_of(o->name ? o->name : "tiny"));
     for (size_t i = 0; i < IG_COUNT(numbers); i++)
         put_number(w, arch, numbers[i].key, numbers[i].value);
     if (o->window)
         put_number(w, arch, "@.attention.sliding_window", o->window);
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch);
     ig_gguf_put_f32(w, key, 1e-5f);
-    ig_gguf_put_str(w, "tokenizer.ggml.model", IG_STR("gpt2"));
+    ig_gguf_put_str(w, "tokenizer.ggml.model", ig_str_of(o->vocabulary ? o->vocabulary : "gpt2"));
     ig_gguf_put_str(w, "tokenizer.ggml.pre", IG_STR("gpt-2"));
-    ig_gguf_put_strings(w, "tokenizer.ggml.tokens", tokens, TINY_GGUF_TOKENS);
-    ig_gguf_put_array(w, "tokenizer.ggml.token_type", IG_META_I32, types, TINY_GGUF_TOKENS);
-    ig_gguf_put_strings(w, "tokenizer.ggml.merges", merges, IG_COUNT(merges));
+    const uint32_t n = o->n_tokens ? o->n_tokens : TINY_GGUF_TOKENS;
+    ig_gguf_put_strings(w, "tokenizer.ggml.tokens", tokens, n);
+    ig_gguf_put_array(w, "tokenizer.ggml.token_type", IG_META_I32, types, n);
+    ig_gguf_put_strings(w, "tokenizer.ggml.merges", merges,
+                        n < TINY_GGUF_TOKENS ? 0 : IG_COUNT(merges));
     ig_gguf_put_bool(w, "tokenizer.ggml.add_bos_token", o->add_bos);
     if (o->broken_template)
         ig_gguf_put_str(w, "tokenizer.chat_template", IG_STR("{% for m in messages %}{{ m.role"));

@@ -28,8 +28,10 @@ typedef struct tiny_gguf_options {
     bool broken_template; /* one that does not parse */
     bool no_tensors;      /* a vocabulary file */
     bool add_bos;
-    ig_dtype dtype;  /* of the matrices; NONE = F32 */
-    uint32_t window; /* not 0: a gemma3 model whose layers see that many tokens */
+    ig_dtype dtype;                /* of the matrices; NONE = F32 */
+    uint32_t window;               /* not 0: a gemma3 model whose layers see that many tokens */
+    const char *name, *vocabulary; /* general.name, tokenizer.ggml.model; NULL = "tiny", "gpt2" */
+    uint32_t n_tokens;             /* of the vocabulary, below TINY_GGUF_TOKENS; 0 = all */
 } tiny_gguf_options;
 
 IG_MUST_USE ig_status tiny_gguf_write(const char *path, const tiny_gguf_options *options,
