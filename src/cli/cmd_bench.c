@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define BENCH_LIST_MAX 16
+#define WARM_TOKENS 4u
 
 typedef struct bench_test {
     uint32_t prompt, predict, depth; /* one of prompt and predict is 0 */
@@ -73,7 +74,8 @@ static bool run_test(const cli_options *o, ingot_model *model, const bench_test 
         random_ids(ids, t->depth, facts.vocabulary, &state);
         ok = !ingot_session_eval(session, ids, t->depth, NULL, 0, &error);
     }
-    bench_test warm = {.prompt = t->prompt, .predict = t->predict ? 4 : 0, .depth = t->depth};
+    bench_test warm = *t;
+    warm.predict = IG_MIN(warm.predict, WARM_TOKENS);
     ok = ok && run_once(session, &warm, ids, logits, facts.vocabulary, &state, &error) >= 0;
     uint32_t n = t->prompt + t->predict;
     for (uint32_t i = 0; ok && i < o->repeats; i++) {
