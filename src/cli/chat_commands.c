@@ -3,6 +3,7 @@
 
 #include "os/os.h"
 
+#include <signal.h>
 #include <stdarg.h>
 
 typedef struct chat_row {
@@ -89,6 +90,7 @@ static chat_action run_read(chat *c, char *rest) {
     return CHAT_GO_ON;
 }
 
+/* Writes the conversation; nothing half-written is left when a signal ends the program. */
 static ig_status save(const chat *c, const char *path, ig_err *err) {
     ig_buf json;
     ig_file_writer *w = NULL;
@@ -107,13 +109,20 @@ static ig_status save(const chat *c, const char *path, ig_err *err) {
 
 static chat_action run_save(chat *c, char *rest) {
     ig_err err = {0};
-    if (!rest[0])
+    if (!rest[0]) {
         cli_fail("/save needs a file");
-    else if (save(c, rest, &err) != IG_OK)
+        return CHAT_GO_ON;
+    }
+    if (!cli_may_replace(rest, &c->o.model, 1))
+        return CHAT_GO_ON;
+    cli_interrupt_begin(NULL, CLI_WRITING);
+    ig_status status = save(c, rest, &err);
+    int sig = cli_interrupt_end();
+    if (status)
         cli_fail("%s", err.message);
     else
         chat_notice("%u messages saved to %s", c->log.n, rest);
-    return CHAT_GO_ON;
+    return sig && sig != SIGINT ? CHAT_EXIT : CHAT_GO_ON;
 }
 
 static chat_action run_load(chat *c, char *rest) {

@@ -198,10 +198,11 @@ void chat_input_close(chat_input **in) {
     *in = NULL;
 }
 
-/* Stops the program as Ctrl-Z asked, with the terminal as it was found. */
+/* Stops the program as Ctrl-Z asked, with the terminal as it was found. Where nobody could start it
+ * again (the first process of a container, a session without a shell) the system stops nothing. */
 static void suspend(chat_input *in) {
     el_set(in->el, EL_PREP_TERM, 0);
-    raise(SIGSTOP);
+    raise(SIGTSTP);
     el_set(in->el, EL_PREP_TERM, 1);
 }
 
@@ -213,7 +214,7 @@ static chat_event edit_line(chat_input *in, ig_buf *line) {
         if (in->ansi)
             fputs("\033[?2004h", stdout);
         fflush(stdout);
-        cli_interrupt_begin(NULL, true);
+        cli_interrupt_begin(NULL, CLI_READING);
         in->fresh = true;
         /* Before the prompt shows: what is typed from then on is the editor's. */
         el_set(in->el, EL_PREP_TERM, 1);

@@ -78,10 +78,12 @@ static ingot_status generate(chat *c, turn *t, const int32_t *ids, size_t n, ing
     if (g.sampling.seed != UINT32_MAX)
         g.sampling.seed += c->answers;
     c->last_kept = ingot_session_keep(c->session, ids, n);
-    cli_interrupt_begin(c->session, false);
+    cli_interrupt_begin(c->session, CLI_ANSWERING);
     ingot_status status =
         ingot_generate(c->session, ids + c->last_kept, n - c->last_kept, &g, &c->last, error);
-    cli_interrupt_end();
+    /* Ctrl-C behind the last token must not stop the next answer: a call takes the cancel away. */
+    if (cli_interrupt_end() && !status)
+        (void)!ingot_session_eval(c->session, NULL, 0, NULL, 0, NULL);
     c->answers++;
     return status;
 }
@@ -117,7 +119,7 @@ bool chat_answer(chat *c) {
     bool cancelled = status == INGOT_CANCELLED, ok = !status || (cancelled && t.text.n > 0);
     if (t.failed)
         ok = false;
-    c->code = ok ? cancelled ? 130 : EXIT_OK : cancelled ? 130 : EXIT_FAILED;
+    c->code = cancelled ? EXIT_INTERRUPTED : ok ? EXIT_OK : EXIT_FAILED;
     if (status && !cancelled) {
         if (t.text.n)
             putchar('\n');

@@ -7,7 +7,7 @@
 #include "base/base.h"
 #include "ingot/ingot.h"
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 #define CLI_LIST_MAX 64
 
@@ -128,15 +128,21 @@ ingot_model *cli_open_model(const cli_options *o, const ingot_model_options *m);
 int32_t cli_begin_token(const ingot_model *model);
 
 /* interrupt.c. Main thread. */
-/* From now on Ctrl-C cancels what the session does (a second one ends the program); without a
- * session it is only noted and interrupts a read. `every` takes the other signals of a
- * terminal in the same way. */
-void cli_interrupt_begin(ingot_session *session, bool every);
-/* Between begin and end: waits until fd can be read; false when a signal came first.
- * None is slept through. */
+typedef enum cli_doing {
+    CLI_ANSWERING = 1, /* Ctrl-C is taken; a second one ends the program */
+    CLI_WRITING = 2,   /* whatever would leave half a file is taken, however often it comes */
+    CLI_READING = 4    /* all that a terminal sends is taken */
+} cli_doing;
+/* From now on a signal that is taken cancels what the session does; without a session it is only
+ * noted and interrupts a read. Signals that our caller had ignored stay so. */
+void cli_interrupt_begin(ingot_session *session, cli_doing doing);
+/* Between begin and end, while reading: waits until fd can be read; false when a signal came
+ * first. None is slept through. */
 bool cli_interrupt_wait(int fd);
 /* Signals do again what they did before; returns the one that came, 0 = none. */
 int cli_interrupt_end(void);
+/* The same; the exit code of a command that ended with `code`. */
+int cli_interrupt_code(int code);
 
 /* generate_args.c */
 /* Options → what ingot_generate wants. bias has room for CLI_LIST_MAX and lives as long
@@ -163,6 +169,9 @@ bool cli_color(FILE *f);
 bool cli_is_terminal(FILE *f);
 /* Progress bar on a terminal, for work that takes longer than a second; share 0..1; done at 1. */
 void cli_progress(void *user, double share);
+/* False, printed, where writing to path would replace one of the inputs (NULLs are skipped) or
+ * another model. */
+bool cli_may_replace(const char *path, const char *const *inputs, size_t n);
 /* Reads a whole file ("-" = stdin) or prints why not. */
 bool cli_read_file(const char *path, ig_buf *out);
 /* Handles \n \t \\ \" \xHH as llama.cpp does, in place; returns the new length. */

@@ -32,7 +32,7 @@ static int write_rows(ingot_model *model, ingot_session *session, const int32_t 
     }
     ig_free(rows);
     if (status == INGOT_CANCELLED)
-        return 130;
+        return EXIT_INTERRUPTED;
     if (status)
         return cli_fail_error(&error);
     return written ? cli_fail("%s", err.message) : EXIT_OK;
@@ -46,15 +46,15 @@ static int write_file(const cli_options *o, ingot_model *model, const int32_t *i
     int code = EXIT_FAILED;
     if (ingot_session_open(&session, model, &error))
         return cli_fail_error(&error);
+    cli_interrupt_begin(session, CLI_WRITING);
     if (ig_file_writer_open(&w, o->out, &err) != IG_OK) {
         cli_fail("%s", err.message);
     } else {
-        cli_interrupt_begin(session, false); /* so that nothing half-written is left */
         code = write_rows(model, session, ids, n, w);
-        cli_interrupt_end();
         if (ig_file_writer_close(&w, code == EXIT_OK, &err) != IG_OK && code == EXIT_OK)
             code = cli_fail("%s", err.message);
     }
+    code = cli_interrupt_code(code);
     ingot_session_close(&session);
     return code;
 }
@@ -68,6 +68,8 @@ int cmd_logits(const cli_options *o) {
         cli_fail("logits needs --ids FILE and --out FILE");
         return EXIT_USAGE;
     }
+    if (!cli_may_replace(o->out, (const char *const[]){o->model, o->file}, 2))
+        return EXIT_USAGE;
     cli_model_options(o, &m);
     m.batch = o->batch ? o->batch : LOGITS_BATCH;
     m.outputs = m.batch;

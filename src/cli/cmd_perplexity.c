@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #define ROWS_PER_STEP 64u
+#define BASE_CONTEXT_MAX (1 << 20)
+#define BASE_CHUNKS_MAX (1 << 20)
 #define BASE_RANGE 16.0f /* logits this far below the best are stored as the lowest */
 static const char MAGIC[8] = {'_', 'l', 'o', 'g', 'i', 't', 's', '_'};
 
@@ -22,9 +24,10 @@ typedef struct scorer {
     ingot_model *model;
     ingot_session *session;
     uint32_t context, vocabulary, n_chunks;
-    int32_t *tokens;        /* [n_chunks * context] */
-    int32_t bos;            /* put at the start of each chunk; -1 = none */
-    FILE *base;             /* read with --kl-divergence */
+    int32_t *tokens; /* [n_chunks * context] */
+    int32_t bos;     /* put at the start of each chunk; -1 = none */
+    FILE *base;      /* read with --kl-divergence */
+    bool saves;
     ig_file_writer *writer; /* the base that is made: appears whole or not at all */
     ig_err write_error;
     bool cancelled;
@@ -170,13 +173,12 @@ static bool read_base(scorer *s) {
                  s->o->base_file);
         return false;
     }
-    if (head[0] < 4 || head[0] > 1 << 20 || head[1] != (int32_t)ingot_vocabulary_size(s->model) ||
-        head[2] < 1 || head[2] > 1 << 20) {
+    if (head[0] != (int32_t)s->context || head[1] != (int32_t)s->vocabulary || head[2] < 1 ||
+        head[2] > BASE_CHUNKS_MAX) {
         cli_fail("%s: context %d, vocabulary %d, %d chunks do not fit this model (vocabulary %u)",
-                 s->o->base_file, head[0], head[1], head[2], ingot_vocabulary_size(s->model));
+                 s->o->base_file, head[0], head[1], head[2], s->vocabulary);
         return false;
     }
-    s->context = (uint32_t)head[0];
     s->n_chunks = (uint32_t)head[2];
     size_t n = (size_t)s->context * s->n_chunks;
     s->tokens = ig_alloc(n, sizeof *s->tokens);
@@ -184,6 +186,13 @@ static bool read_base(scorer *s) {
         cli_fail("%s: %s", s->o->base_file,
                  s->tokens ? "cut short; make it again" : "out of memory");
         return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (s->tokens[i] < 0 || (uint32_t)s->tokens[i] >= s->vocabulary) {
+            cli_fail("%s: token %zu is %d and the vocabulary has %u; make the file again",
+                     s->o->base_file, i, s->tokens[i], s->vocabulary);
+            return false;
+        }
     }
     if (s->o->chunks)
         s->n_chunks = IG_MIN(s->n_chunks, s->o->chunks);
@@ -235,20 +244,23 @@ static bool write_base_head(scorer *s) {
     return ok;
 }
 
+/* The context that a base file was made with: the model is opened for it. What is no such file
+ * gets a message when all of it is read. */
+static uint32_t base_context(FILE *base, uint32_t otherwise) {
+    int32_t head[3];
+    bool ok = fseek(base, sizeof MAGIC, SEEK_SET) == 0 && fread(head, sizeof head, 1, base) == 1 &&
+              head[0] >= 4 && head[0] <= BASE_CONTEXT_MAX;
+    rewind(base);
+    return ok ? (uint32_t)head[0] : otherwise;
+}
+
 static bool open_model(scorer *s) {
     ingot_model_options m;
     cli_model_options(s->o, &m);
-    /* The base file may ask for another context: it is small, so look at it first. */
-    uint32_t context = s->o->context ? s->o->context : 512;
-    if (s->base) {
-        int32_t head[3];
-        if (fseek(s->base, sizeof MAGIC, SEEK_SET) == 0 &&
-            fread(head, sizeof head, 1, s->base) == 1 && head[0] > 0)
-            context = (uint32_t)head[0];
-        rewind(s->base);
-    }
-    s->context = context;
-    m.context = context;
+    s->context = s->o->context ? s->o->context : 512;
+    if (s->base)
+        s->context = base_context(s->base, s->context);
+    m.context = s->context;
     m.outputs = ROWS_PER_STEP;
     s->model = cli_open_model(s->o, &m);
     ingot_error error = {0};
@@ -275,15 +287,26 @@ static int score_all(scorer *s) {
     double started = 0;
     for (uint32_t c = 0; c < s->n_chunks; c++) {
         if (!score_chunk(s, c))
-            return s->cancelled ? 130 : EXIT_FAILED;
+            return s->cancelled ? EXIT_INTERRUPTED : EXIT_FAILED;
         cli_progress(&started, (double)(c + 1) / s->n_chunks);
     }
     print_result(s);
     return EXIT_OK;
 }
 
+/* With a base to be made: it is there, whole, when all went well, and not at all otherwise. */
+static int score_and_save(scorer *s) {
+    if (s->saves && ig_file_writer_open(&s->writer, s->o->base_file, &s->write_error) != IG_OK)
+        return cli_fail("%s", s->write_error.message);
+    int code = score_all(s);
+    if (s->writer && ig_file_writer_close(&s->writer, code == EXIT_OK, &s->write_error) != IG_OK &&
+        code == EXIT_OK)
+        code = cli_fail("%s", s->write_error.message);
+    return code;
+}
+
 int cmd_perplexity(const cli_options *o) {
-    scorer s = {.o = o};
+    scorer s = {.o = o, .saves = o->base_file && !o->kl};
     int code = EXIT_FAILED;
     if (o->kl && !o->base_file) {
         cli_fail("--kl-divergence needs --kl-divergence-base FILE");
@@ -293,21 +316,16 @@ int cmd_perplexity(const cli_options *o) {
         cli_fail("-c must be at least 4");
         return EXIT_USAGE;
     }
+    if (s.saves && !cli_may_replace(o->base_file, (const char *const[]){o->model, o->file}, 2))
+        return EXIT_USAGE;
     if (o->kl && !(s.base = fopen(o->base_file, "rb")))
         return cli_fail("%s: %s", o->base_file, strerror(errno));
-    if (o->base_file && !o->kl &&
-        ig_file_writer_open(&s.writer, o->base_file, &s.write_error) != IG_OK)
-        return cli_fail("%s", s.write_error.message);
     if (open_model(&s)) {
-        cli_interrupt_begin(s.session, false);
-        code = score_all(&s);
-        cli_interrupt_end();
+        cli_interrupt_begin(s.session, s.saves ? CLI_WRITING : CLI_ANSWERING);
+        code = cli_interrupt_code(score_and_save(&s));
     }
     if (s.base)
         fclose(s.base);
-    if (s.writer && ig_file_writer_close(&s.writer, code == EXIT_OK, &s.write_error) != IG_OK &&
-        code == EXIT_OK)
-        code = cli_fail("%s", s.write_error.message);
     ingot_session_close(&s.session);
     ingot_model_close(&s.model);
     ig_free(s.tokens);

@@ -57,7 +57,7 @@ static int end_of_run(run_output *out, const cli_options *o, const ingot_model_f
         if (!o->quiet)
             cli_print_speed(facts, r);
     }
-    return status == INGOT_CANCELLED ? 130 : EXIT_OK; /* 130: as a shell reports an interrupt */
+    return status == INGOT_CANCELLED ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
 static int complete(const cli_options *o, ingot_model *model, const ig_buf *prompt) {
@@ -83,7 +83,7 @@ static int complete(const cli_options *o, ingot_model *model, const ig_buf *prom
         status = ingot_session_open(&session, model, &error);
     if (!status) {
         out.prompt = o->no_display_prompt || o->json ? (ig_str){0} : text;
-        cli_interrupt_begin(session, false);
+        cli_interrupt_begin(session, CLI_ANSWERING);
         status = ingot_generate(session, ids, n, &g, &result, &error);
         cli_interrupt_end();
     }

@@ -1,5 +1,6 @@
-/* interrupt.c: Ctrl-C. The one place of the program with file-scope state, because a signal handler
- * can reach nothing else. Only the main thread enters; library threads block every signal. */
+/* interrupt.c: Ctrl-C and the other signals that end or stop programs. The one place of the program
+ * with file-scope state, because a signal handler can reach nothing else. Only the main thread
+ * enters; library threads block every signal. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -8,14 +9,26 @@
 
 static ingot_session *volatile watched;
 static volatile sig_atomic_t caught; /* number of the last signal, 0 = none */
+static volatile sig_atomic_t now;    /* of cli_doing */
 
-/* What a terminal sends besides Ctrl-C, after it. */
-static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH};
+static const struct {
+    int number;
+    unsigned doing; /* when it is taken */
+} SIGNALS[] = {
+    {SIGINT, (unsigned)CLI_ANSWERING | (unsigned)CLI_WRITING | (unsigned)CLI_READING},
+    {SIGTERM, (unsigned)CLI_WRITING | (unsigned)CLI_READING},
+    {SIGHUP, (unsigned)CLI_WRITING | (unsigned)CLI_READING},
+    {SIGPIPE, CLI_WRITING},
+    {SIGXFSZ, CLI_WRITING}, /* then the write fails, and says so */
+    {SIGTSTP, CLI_READING},
+    {SIGWINCH, CLI_READING},
+};
+static struct sigaction before[IG_COUNT(SIGNALS)];
 
 static void on_signal(int sig) {
     ingot_session *s = watched;
     /* Nobody waits for a step that takes too long: the second one ends the program. */
-    if (s && caught) {
+    if (s && caught && now == CLI_ANSWERING) {
         signal(sig, SIG_DFL);
         raise(sig);
         return;
@@ -25,14 +38,17 @@ static void on_signal(int sig) {
         ingot_session_cancel(s); /* a relaxed atomic store */
 }
 
-void cli_interrupt_begin(ingot_session *session, bool every) {
+void cli_interrupt_begin(ingot_session *session, cli_doing doing) {
     struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: waiting ends */
     sigemptyset(&action.sa_mask);
     caught = 0;
     watched = session;
-    sigaction(SIGNALS[0], &action, NULL);
-    for (size_t i = 1; every && i < IG_COUNT(SIGNALS); i++)
-        sigaction(SIGNALS[i], &action, NULL);
+    now = doing;
+    for (size_t i = 0; i < IG_COUNT(SIGNALS); i++) {
+        sigaction(SIGNALS[i].number, NULL, &before[i]);
+        if ((SIGNALS[i].doing & (unsigned)doing) && before[i].sa_handler != SIG_IGN)
+            sigaction(SIGNALS[i].number, &action, NULL);
+    }
 }
 
 bool cli_interrupt_wait(int fd) {
@@ -40,8 +56,10 @@ bool cli_interrupt_wait(int fd) {
     fd_set set;
     int ready = 0;
     sigemptyset(&ours);
-    for (size_t i = 0; i < IG_COUNT(SIGNALS); i++)
-        sigaddset(&ours, SIGNALS[i]);
+    for (size_t i = 0; i < IG_COUNT(SIGNALS); i++) {
+        if (SIGNALS[i].doing & CLI_READING)
+            sigaddset(&ours, SIGNALS[i].number);
+    }
     /* A signal between the look at `caught` and the wait would be slept through; so they come
      * in only while waiting. */
     sigprocmask(SIG_BLOCK, &ours, &old);
@@ -59,8 +77,13 @@ bool cli_interrupt_wait(int fd) {
 int cli_interrupt_end(void) {
     watched = NULL;
     for (size_t i = 0; i < IG_COUNT(SIGNALS); i++)
-        signal(SIGNALS[i], SIG_DFL);
+        sigaction(SIGNALS[i].number, &before[i], NULL);
     int sig = caught;
     caught = 0;
     return sig;
+}
+
+int cli_interrupt_code(int code) {
+    int sig = cli_interrupt_end();
+    return code == EXIT_INTERRUPTED && sig ? 128 + sig : code; /* as a shell reports it */
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,27 @@ void cli_progress(void *user, double share) {
     else
         fprintf(stderr, "\rloading [%.*s%*s] %3d%%", done,
                 "########################################", 40 - done, "", (int)(share * 100));
+}
+
+bool cli_may_replace(const char *path, const char *const *inputs, size_t n) {
+    struct stat out, in;
+    char head[4] = "";
+    if (stat(path, &out) != 0 || !S_ISREG(out.st_mode))
+        return true; /* what is wrong with it shows when it is written */
+    for (size_t i = 0; i < n; i++) {
+        if (inputs[i] && stat(inputs[i], &in) == 0 && in.st_dev == out.st_dev &&
+            in.st_ino == out.st_ino) {
+            cli_fail("%s would be replaced, and it is read; write to another file", path);
+            return false;
+        }
+    }
+    FILE *f = fopen(path, "rb");
+    bool model = f && fread(head, sizeof head, 1, f) == 1 && memcmp(head, "GGUF", 4) == 0;
+    if (f)
+        fclose(f);
+    if (model)
+        cli_fail("%s is a model and would be replaced; write to another file, or remove it", path);
+    return !model;
 }
 
 bool cli_read_file(const char *path, ig_buf *out) {

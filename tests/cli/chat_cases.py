@@ -111,6 +111,7 @@ def commands(folder):
         f.write("a note")
     t.say(f"/read {folder}/note", "6 bytes of")
     t.say("what is it?")
+    t.say(f"/save {folder}/tiny.gguf", "and it is read")
     t.say(f"/save {folder}/chat.json", "5 messages saved")
     want = [("system", "be brief"), ("user", "hello"), ("assistant", "xyz."), ("user", "a note\nwhat is it?"),
             ("assistant", "xyz.")]

@@ -140,6 +140,11 @@ CASES = [
     ("bench tiny.gguf -p 4000000000 -d 4000000000", "", 2, "at most"),
     ("perplexity tiny.gguf -f hello -c 2", "", 2, "-c must be"),
     ("perplexity tiny.gguf -f hello --kl-divergence", "", 2, "--kl-divergence-base"),
+    # Inputs are not replaced by outputs, nor are models.
+    ("logits tiny.gguf --ids ids --out tiny.gguf", "", 2, "tiny.gguf would be replaced, and it is read"),
+    ("logits tiny.gguf --ids ids --out ./ids", "", 2, "ids would be replaced, and it is read"),
+    ("logits tiny.gguf --ids ids --out q8.gguf", "", 2, "q8.gguf is a model"),
+    ("perplexity tiny.gguf -f hello --kl-divergence-base tiny.gguf", "", 2, "tiny.gguf would be replaced"),
     # What cannot work says why.
     ("run tiny.gguf -p a --top-p 2", "", 1, "top_p"),
     ("run tiny.gguf -p a --min-p -1", "", 1, "min_p"),
@@ -241,6 +246,9 @@ def bench_json():
     for r in result["results"]:
         check("bench", 0 < r["min"] <= r["median"] <= r["max"] and r["roof_share"] > 0, r)
     check("bench", done.stdout.count(b"\n") == 1, "more than one line")
+    for args in ("-p 0 -n 1", "-p 0 -n 2 -d 3", "-p 1 -n 3"):
+        done = run(["bench", "tiny.gguf", *args.split(), "-r", "1", "--json"])
+        check("bench", done.returncode == 0, (args, done))
 
 
 def info_json():
@@ -266,11 +274,14 @@ def perplexity():
     check("perplexity", 0 <= kl["kl_mean"] < 1e-3 and kl["same_top"] == 1, kl)
     with open("base", "rb") as f:
         whole = f.read()
-    for cut in (4, 15, 30, 3000, len(whole) - 1):
+    at = 20 + (64 - 1) * 4  # the last token of a chunk is scored and never evaluated
+    broken = [(whole[:cut], b"again" if cut > 20 else b"make one") for cut in (4, 15, 30, 3000, len(whole) - 1)]
+    broken += [(whole[:at] + struct.pack("<i", token) + whole[at + 4:], b"token 63 is") for token in (2**31 - 1, 261, -1)]
+    for data, says in broken:
         with open("base", "wb") as f:
-            f.write(whole[:cut])
+            f.write(data)
         done = run(["perplexity", "q8.gguf", "--kl-divergence-base", "base", "--kl-divergence"])
-        check("perplexity", done.returncode == 1 and b"again" in done.stderr or b"make one" in done.stderr, (cut, done.stderr))
+        check("perplexity", done.returncode == 1 and says in done.stderr, (len(data), done))
     os.remove("base")
     os.remove("text")
 
@@ -373,13 +384,18 @@ def interrupts():
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=60)
         check("interrupt", child.returncode in (130, -signal.SIGINT), (wait, child.returncode))
-    child = subprocess.Popen([INGOT, "logits", "tiny.gguf", "--ids", "ids-long", "--out", "big", "-b", "1"], stderr=subprocess.PIPE)
-    while child.poll() is None and not [n for n in os.listdir(".") if n.startswith("big.tmp")]:
-        time.sleep(0.001)
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=60)
-    left = [n for n in os.listdir(".") if n.startswith("big.tmp")]
-    check("interrupt", child.returncode in (130, 0) and not left, (child.returncode, left))
+    writers = (["logits", "tiny.gguf", "--ids", "ids-long", "--out", "big", "-b", "1"],
+               ["perplexity", "tiny.gguf", "-f", "ids-long", "-c", "64", "-b", "1", "--kl-divergence-base", "big"])
+    for writer in writers:
+        for signals in ([signal.SIGINT] * 2, [signal.SIGTERM], [signal.SIGHUP]):
+            child = subprocess.Popen([INGOT, *writer], stderr=subprocess.PIPE)
+            while child.poll() is None and not [n for n in os.listdir(".") if n.startswith("big.tmp")]:
+                time.sleep(0.001)
+            for sig in signals:
+                child.send_signal(sig)
+            said = child.communicate(timeout=60)[1]
+            left = [n for n in os.listdir(".") if n.startswith("big")]
+            check("interrupt", child.returncode == 128 + signals[0] and not left, (writer, signals, child.returncode, left, said))
 
 
 def colours():
