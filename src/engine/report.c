@@ -1,6 +1,9 @@
 /* report.c: what a model file says, as text or JSON: summary, metadata, tensors, plan. Works on
  * files whose architecture is unknown. */
 #include "engine/engine_int.h"
+#include "utf/utf.h"
+
+#include <stdio.h>
 
 #define REPORT_BYTES_MAX (256u << 20)
 #define ARRAY_SHOWN 8u /* elements of an array that a report shows */
@@ -14,6 +17,26 @@ typedef struct reporter {
     bool as_json;
 } reporter;
 
+/* Text of a file, where a terminal may come to see it: control characters and what is no UTF-8 are
+ * spelled out. */
+static ig_status put_plain(reporter *r, ig_str s) {
+    for (size_t at = 0; at < s.n;) {
+        uint32_t cp;
+        const size_t n = ig_utf8_decode(s.p + at, s.n - at, &cp);
+        const bool broken =
+            cp == IG_UTF_REPLACEMENT && (n != 3 || memcmp(s.p + at, "\uFFFD", 3) != 0);
+        if (cp == '\n')
+            IG_TRY(ig_buf_addf(r->out, r->err, "\\n"));
+        else if (broken || cp < 0x20 || (cp >= 0x7F && cp < 0xA0))
+            for (size_t k = 0; k < n; k++)
+                IG_TRY(ig_buf_addf(r->out, r->err, "\\x%02x", (unsigned char)s.p[at + k]));
+        else
+            IG_TRY(ig_buf_add(r->out, s.p + at, n, r->err));
+        at += n;
+    }
+    return IG_OK;
+}
+
 static ig_status put_scalar_text(reporter *r, const ig_meta *m, uint64_t i) {
     ig_str s;
     double d;
@@ -21,13 +44,12 @@ static ig_status put_scalar_text(reporter *r, const ig_meta *m, uint64_t i) {
     uint64_t u;
     bool b;
     if (ig_meta_str(m, i, &s)) {
+        ig_str shown = {s.p, IG_MIN(s.n, (size_t)STRING_SHOWN)};
+        if (shown.n < s.n)
+            shown.n -= ig_utf8_incomplete_tail(shown);
         IG_TRY(ig_buf_addf(r->out, r->err, "\""));
-        for (size_t k = 0; k < s.n && k < STRING_SHOWN; k++) {
-            unsigned char c = (unsigned char)s.p[k];
-            IG_TRY(c < 0x20 ? ig_buf_addf(r->out, r->err, c == '\n' ? "\\n" : "\\x%02x", c)
-                            : ig_buf_add(r->out, s.p + k, 1, r->err));
-        }
-        return ig_buf_addf(r->out, r->err, s.n > STRING_SHOWN ? "\"… (%zu bytes)" : "\"", s.n);
+        IG_TRY(put_plain(r, shown));
+        return ig_buf_addf(r->out, r->err, shown.n < s.n ? "\"… (%zu bytes)" : "\"", s.n);
     }
     ig_meta_type type = m->type == IG_META_ARRAY ? m->elem : m->type;
     if (type == IG_META_BOOL && ig_meta_bool(m, i, &b))
@@ -42,9 +64,11 @@ static ig_status put_scalar_text(reporter *r, const ig_meta *m, uint64_t i) {
 }
 
 static void put_scalar_json(reporter *r, const ig_meta *m, uint64_t i) {
+    char big[24]; /* above what JSON writers know as an integer */
     ig_str s;
     double d;
     int64_t n;
+    uint64_t u;
     bool b;
     ig_meta_type type = m->type == IG_META_ARRAY ? m->elem : m->type;
     if (ig_meta_str(m, i, &s))
@@ -53,6 +77,9 @@ static void put_scalar_json(reporter *r, const ig_meta *m, uint64_t i) {
         ig_json_put_bool(&r->json, b);
     else if (type != IG_META_F32 && type != IG_META_F64 && ig_meta_i64(m, i, &n))
         ig_json_put_int(&r->json, n);
+    else if (type != IG_META_F32 && type != IG_META_F64 && ig_meta_u64(m, i, &u))
+        ig_json_put_raw(&r->json, (ig_str){big, (size_t)snprintf(big, sizeof big, "%llu",
+                                                                 (unsigned long long)u)});
     else if (ig_meta_f64(m, i, &d))
         ig_json_put_num(&r->json, d);
     else
@@ -62,7 +89,9 @@ static void put_scalar_json(reporter *r, const ig_meta *m, uint64_t i) {
 static ig_status metadata_text(reporter *r) {
     for (size_t i = 0; i < ig_checkpoint_meta_count(r->ckpt); i++) {
         const ig_meta *m = ig_checkpoint_meta_at(r->ckpt, i);
-        IG_TRY(ig_buf_addf(r->out, r->err, "  %.*s = ", IG_STR_ARG(m->key)));
+        IG_TRY(ig_buf_addf(r->out, r->err, "  "));
+        IG_TRY(put_plain(r, m->key));
+        IG_TRY(ig_buf_addf(r->out, r->err, " = "));
         if (m->type != IG_META_ARRAY) {
             IG_TRY(put_scalar_text(r, m, 0));
         } else {
@@ -79,16 +108,19 @@ static ig_status metadata_text(reporter *r) {
     return IG_OK;
 }
 
-static void metadata_json(reporter *r) {
-    char key[256];
+static ig_status metadata_json(reporter *r) {
+    ig_buf key; /* keys are no C strings */
+    ig_buf_init(&key, IG_GGUF_KEY_BYTES_MAX);
+    ig_status status = IG_OK;
     ig_json_key(&r->json, "metadata");
     ig_json_open_object(&r->json);
-    for (size_t i = 0; i < ig_checkpoint_meta_count(r->ckpt); i++) {
+    for (size_t i = 0; i < ig_checkpoint_meta_count(r->ckpt) && !status; i++) {
         const ig_meta *m = ig_checkpoint_meta_at(r->ckpt, i);
-        size_t n = IG_MIN(m->key.n, sizeof key - 1);
-        memcpy(key, m->key.p, n);
-        key[n] = '\0';
-        ig_json_key(&r->json, key);
+        ig_buf_clear(&key);
+        status = ig_buf_add_str(&key, m->key, r->err);
+        if (status)
+            break;
+        ig_json_key(&r->json, key.p);
         if (m->type != IG_META_ARRAY) {
             put_scalar_json(r, m, 0);
             continue;
@@ -99,13 +131,17 @@ static void metadata_json(reporter *r) {
         ig_json_close_array(&r->json);
     }
     ig_json_close_object(&r->json);
+    ig_buf_fini(&key);
+    return status;
 }
 
 static ig_status tensors_text(reporter *r) {
     for (size_t i = 0; i < ig_checkpoint_tensor_count(r->ckpt); i++) {
         const ig_tensor *t = ig_checkpoint_tensor_at(r->ckpt, i);
-        IG_TRY(ig_buf_addf(r->out, r->err, "  %-40.*s %-7s [", IG_STR_ARG(t->name),
-                           ig_dtype_info(t->dtype)->name));
+        IG_TRY(ig_buf_addf(r->out, r->err, "  "));
+        IG_TRY(put_plain(r, t->name));
+        IG_TRY(ig_buf_addf(r->out, r->err, "%*s %-7s [", t->name.n < 40 ? 40 - (int)t->name.n : 0,
+                           "", ig_dtype_info(t->dtype)->name));
         for (uint32_t d = t->n_dims; d-- > 0;) {
             const unsigned long long n = t->ne[d];
             IG_TRY(ig_buf_addf(r->out, r->err, d ? "%llu, " : "%llu", n));
@@ -143,7 +179,7 @@ static void tensors_json(reporter *r) {
 }
 
 typedef struct type_sum {
-    uint64_t bytes, elems, count;
+    uint64_t bytes, count;
 } type_sum;
 
 static ig_str text_of(const ig_checkpoint *ckpt, const char *key) {
@@ -153,21 +189,24 @@ static ig_str text_of(const ig_checkpoint *ckpt, const char *key) {
 }
 
 /* Of a split model: how many files, and which are not there. */
-static ig_status parts(reporter *r) {
+static void parts_json(reporter *r) {
     const uint32_t n = ig_checkpoint_part_count(r->ckpt);
-    uint32_t part = ig_checkpoint_part_missing(r->ckpt, 0);
+    if (n == 1)
+        return;
+    ig_json_key(&r->json, "parts");
+    ig_json_put_int(&r->json, n);
+    ig_json_key(&r->json, "parts_missing");
+    ig_json_open_array(&r->json);
+    for (uint32_t part = 0; (part = ig_checkpoint_part_missing(r->ckpt, part)) < n; part++)
+        ig_json_put_int(&r->json, (int64_t)part + 1);
+    ig_json_close_array(&r->json);
+}
+
+static ig_status parts_text(reporter *r) {
+    const uint32_t n = ig_checkpoint_part_count(r->ckpt);
     if (n == 1)
         return IG_OK;
-    if (r->as_json) {
-        ig_json_key(&r->json, "parts");
-        ig_json_put_int(&r->json, n);
-        ig_json_key(&r->json, "parts_missing");
-        ig_json_open_array(&r->json);
-        for (; part < n; part = ig_checkpoint_part_missing(r->ckpt, part + 1))
-            ig_json_put_int(&r->json, (int64_t)part + 1);
-        ig_json_close_array(&r->json);
-        return IG_OK;
-    }
+    uint32_t part = ig_checkpoint_part_missing(r->ckpt, 0);
     IG_TRY(ig_buf_addf(r->out, r->err, "parts         %u%s", n,
                        part < n ? ", MISSING and not counted:" : ""));
     for (; part < n; part = ig_checkpoint_part_missing(r->ckpt, part + 1))
@@ -175,65 +214,75 @@ static ig_status parts(reporter *r) {
     return ig_buf_addf(r->out, r->err, "\n");
 }
 
-static ig_status summary(reporter *r) {
-    type_sum sums[IG_DTYPE_COUNT] = {{0}};
-    uint64_t elems = 0;
+static void summary_json(reporter *r, const type_sum sums[IG_DTYPE_COUNT], uint64_t elems) {
+    ig_str arch = text_of(r->ckpt, "general.architecture");
+    ig_json_key(&r->json, "format");
+    ig_json_put_str(&r->json, ig_str_of(ig_checkpoint_format(r->ckpt)));
+    parts_json(r);
+    ig_json_key(&r->json, "architecture");
+    ig_json_put_str(&r->json, arch);
+    ig_json_key(&r->json, "architecture_known");
+    ig_json_put_bool(&r->json, ig_arch_known(arch));
+    ig_json_key(&r->json, "name");
+    ig_json_put_str(&r->json, text_of(r->ckpt, "general.name"));
+    ig_json_key(&r->json, "parameters");
+    ig_json_put_int(&r->json, (int64_t)elems);
+    ig_json_key(&r->json, "file_bytes");
+    ig_json_put_int(&r->json, (int64_t)ig_checkpoint_file_bytes(r->ckpt));
+    ig_json_key(&r->json, "types");
+    ig_json_open_object(&r->json);
+    for (int d = 0; d < IG_DTYPE_COUNT; d++) {
+        if (sums[d].count == 0)
+            continue;
+        ig_json_key(&r->json, ig_dtype_info((ig_dtype)d)->name);
+        ig_json_put_int(&r->json, (int64_t)sums[d].bytes);
+    }
+    ig_json_close_object(&r->json);
+}
+
+static ig_status put_named(reporter *r, const char *label, ig_str text, const char *behind) {
+    IG_TRY(ig_buf_addf(r->out, r->err, "%-14s", label));
+    IG_TRY(put_plain(r, text));
+    return ig_buf_addf(r->out, r->err, "%s\n", behind);
+}
+
+static ig_status summary_text(reporter *r, const type_sum sums[IG_DTYPE_COUNT], uint64_t elems) {
     ig_str arch = text_of(r->ckpt, "general.architecture"), name = text_of(r->ckpt, "general.name");
-    for (size_t i = 0; i < ig_checkpoint_tensor_count(r->ckpt); i++) {
-        const ig_tensor *t = ig_checkpoint_tensor_at(r->ckpt, i);
-        sums[t->dtype].bytes += t->bytes;
-        sums[t->dtype].elems += t->n_elems;
-        sums[t->dtype].count++;
-        elems += t->n_elems;
-    }
-    if (r->as_json) {
-        ig_json_key(&r->json, "format");
-        ig_json_put_str(&r->json, ig_str_of(ig_checkpoint_format(r->ckpt)));
-        IG_TRY(parts(r));
-        ig_json_key(&r->json, "architecture");
-        ig_json_put_str(&r->json, arch);
-        ig_json_key(&r->json, "architecture_known");
-        ig_json_put_bool(&r->json, ig_arch_known(arch));
-        ig_json_key(&r->json, "name");
-        ig_json_put_str(&r->json, name);
-        ig_json_key(&r->json, "parameters");
-        ig_json_put_int(&r->json, (int64_t)elems);
-        ig_json_key(&r->json, "file_bytes");
-        ig_json_put_int(&r->json, (int64_t)ig_checkpoint_file_bytes(r->ckpt));
-        ig_json_key(&r->json, "types");
-        ig_json_open_object(&r->json);
-        for (int d = 0; d < IG_DTYPE_COUNT; d++) {
-            if (sums[d].count == 0)
-                continue;
-            ig_json_key(&r->json, ig_dtype_info((ig_dtype)d)->name);
-            ig_json_put_int(&r->json, (int64_t)sums[d].bytes);
-        }
-        ig_json_close_object(&r->json);
-        return IG_OK;
-    }
-    IG_TRY(ig_buf_addf(r->out, r->err, "format        %s, %zu keys, %zu tensors, %.1f MiB\n",
-                       ig_checkpoint_format(r->ckpt), ig_checkpoint_meta_count(r->ckpt),
-                       ig_checkpoint_tensor_count(r->ckpt),
-                       (double)ig_checkpoint_file_bytes(r->ckpt) / 1048576.0));
-    IG_TRY(parts(r));
     const char *known = arch.n == 0 ? "none given"
                         : ig_arch_known(arch)
                             ? ""
                             : " (not known to this version: it can be looked at, not run)";
-    IG_TRY(ig_buf_addf(r->out, r->err, "architecture  %.*s%s\n", IG_STR_ARG(arch), known));
+    IG_TRY(ig_buf_addf(r->out, r->err, "format        %s, %zu keys, %zu tensors, %.1f MiB\n",
+                       ig_checkpoint_format(r->ckpt), ig_checkpoint_meta_count(r->ckpt),
+                       ig_checkpoint_tensor_count(r->ckpt),
+                       (double)ig_checkpoint_file_bytes(r->ckpt) / 1048576.0));
+    IG_TRY(parts_text(r));
+    IG_TRY(put_named(r, "architecture", arch, known));
     if (name.n)
-        IG_TRY(ig_buf_addf(r->out, r->err, "name          %.*s\n", IG_STR_ARG(name)));
+        IG_TRY(put_named(r, "name", name, ""));
     IG_TRY(ig_buf_addf(r->out, r->err, "parameters    %.2f M\n", (double)elems / 1e6));
     for (int d = 0; d < IG_DTYPE_COUNT; d++) {
+        const ig_dtype_row *row = ig_dtype_info((ig_dtype)d);
         if (sums[d].count)
-            IG_TRY(ig_buf_addf(r->out, r->err, "  %-8s    %llu tensors, %.1f MiB%s\n",
-                               ig_dtype_info((ig_dtype)d)->name, (unsigned long long)sums[d].count,
-                               (double)sums[d].bytes / 1048576.0,
-                               ig_dtype_info((ig_dtype)d)->decode ||
-                                       !ig_dtype_info((ig_dtype)d)->weight
-                                   ? ""
-                                   : " (no codec in this version)"));
+            IG_TRY(ig_buf_addf(r->out, r->err, "  %-8s    %llu tensors, %.1f MiB%s\n", row->name,
+                               (unsigned long long)sums[d].count, (double)sums[d].bytes / 1048576.0,
+                               row->decode || !row->weight ? "" : " (no codec in this version)"));
     }
+    return IG_OK;
+}
+
+static ig_status summary(reporter *r) {
+    type_sum sums[IG_DTYPE_COUNT] = {{0}};
+    uint64_t elems = 0;
+    for (size_t i = 0; i < ig_checkpoint_tensor_count(r->ckpt); i++) {
+        const ig_tensor *t = ig_checkpoint_tensor_at(r->ckpt, i);
+        sums[t->dtype].bytes += t->bytes;
+        sums[t->dtype].count++;
+        elems += t->n_elems;
+    }
+    if (!r->as_json)
+        return summary_text(r, sums, elems);
+    summary_json(r, sums, elems);
     return IG_OK;
 }
 
@@ -260,7 +309,7 @@ static ig_status report(reporter *r, unsigned what, const ingot_model_options *o
     IG_TRY(summary(r));
     if (r->as_json) {
         if (what & INGOT_REPORT_METADATA)
-            metadata_json(r);
+            IG_TRY(metadata_json(r));
         if (what & INGOT_REPORT_TENSORS)
             tensors_json(r);
         ig_json_close_object(&r->json);

@@ -13,6 +13,10 @@ int main(int argc, char **argv) {
         {"q8.gguf", {.dtype = IG_DTYPE_Q8_0, .no_template = true}},
         {"vocab.gguf", {.no_tensors = true, .add_bos = true}},
         {"broken.gguf", {.broken_template = true}},
+        {"nasty.gguf",
+         {.name = "evil\033]0;owned\a\xC2\x9B"
+                  "31m\xFF",
+          .long_key = true}},
     };
     for (size_t i = 0; argc > 1 && i < IG_COUNT(files); i++) {
         char path[4096];

@@ -200,6 +200,12 @@ static void put_keys(ig_gguf_writer *w, const tiny_gguf_options *o) {
     ig_gguf_put_strings(w, "tokenizer.ggml.merges", merges,
                         n < TINY_GGUF_TOKENS ? 0 : IG_COUNT(merges));
     ig_gguf_put_bool(w, "tokenizer.ggml.add_bos_token", o->add_bos);
+    if (o->long_key) {
+        char name[301];
+        memset(name, 'k', 300);
+        name[300] = '\0';
+        ig_gguf_put_scalar(w, name, IG_META_U64, &(uint64_t){UINT64_MAX});
+    }
     if (o->broken_template)
         ig_gguf_put_str(w, "tokenizer.chat_template", IG_STR("{% for m in messages %}{{ m.role"));
     else if (!o->no_template)

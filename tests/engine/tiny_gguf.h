@@ -31,6 +31,7 @@ typedef struct tiny_gguf_options {
     ig_dtype dtype;                /* of the matrices; NONE = F32 */
     uint32_t window;               /* not 0: a gemma3 model whose layers see that many tokens */
     const char *name, *vocabulary; /* general.name, tokenizer.ggml.model; NULL = "tiny", "gpt2" */
+    bool long_key;                 /* one of 300 k with the largest number */
     uint32_t n_tokens;             /* of the vocabulary, below TINY_GGUF_TOKENS; 0 = all */
 } tiny_gguf_options;
 
