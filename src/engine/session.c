@@ -29,6 +29,8 @@ ingot_status ingot_session_open(ingot_session **out, ingot_model *model, ingot_e
         status = ig_kv_seq_create(&s->seq, s->kv, err);
     if (!status)
         status = ig_pool_open(&s->pool, model->module, &options, err);
+    if (status == IG_EMEMORY)
+        ig_err_prefix(err, "cannot allocate a session");
     if (status) {
         ingot_session_close(&s);
         return (ingot_status)status;
