@@ -76,7 +76,8 @@ static bool say(chat *c, ig_str text) {
 
 /* One message or command. False ends the chat. */
 static bool take(chat *c, ig_buf *message) {
-    if (message->n == 0 && c->attached.n == 0)
+    const bool blank = strspn(ig_buf_str(message).p, " \t\r\n") == message->n;
+    if (blank && c->attached.n == 0)
         return true;
     if (message->n && message->p[0] == '/') {
         switch (chat_command(c, message->p)) {

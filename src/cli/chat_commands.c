@@ -13,12 +13,14 @@ typedef struct chat_row {
 
 void chat_notice(const char *format, ...) {
     bool color = cli_color(stderr);
+    char line[1024];
     va_list args;
     va_start(args, format);
-    fputs(color ? "\033[2m[" : "[", stderr);
-    vfprintf(stderr, format, args);
-    fputs(color ? "]\033[0m\n" : "]\n", stderr);
+    vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    fputs(color ? "\033[2m[" : "[", stderr);
+    cli_put_visible(stderr, line, strlen(line));
+    fputs(color ? "]\033[0m\n" : "]\n", stderr);
 }
 
 static chat_action run_help(chat *c, char *rest);
@@ -64,7 +66,7 @@ static chat_action run_system(chat *c, char *rest) {
     ig_err err = {0};
     bool has = c->log.n > 0 && strcmp(c->log.items[0].role, "system") == 0;
     if (!rest[0]) {
-        printf("%s\n", has ? c->log.items[0].json : "no system message");
+        cli_print_visible(stdout, "%s\n", has ? c->log.items[0].json : "no system message");
     } else if (chat_log_system(&c->log, ig_str_of(rest), &err) != IG_OK) {
         cli_fail("%s", err.message);
     } else {
@@ -80,6 +82,10 @@ static chat_action run_read(chat *c, char *rest) {
         return CHAT_GO_ON;
     }
     bool ok = cli_read_file(rest, &c->attached);
+    if (ok && strlen(ig_buf_str(&c->attached).p) != c->attached.n) {
+        cli_fail("%s is no text: it has zero bytes", rest);
+        ok = false;
+    }
     if (ok && c->attached.n == before)
         chat_notice("%s is empty", rest);
     else if (ok && ig_buf_add(&c->attached, "\n", 1, NULL) == IG_OK)
@@ -133,6 +139,8 @@ static chat_action run_load(chat *c, char *rest) {
         cli_fail("/load needs a file");
     else if (!cli_read_file(rest, &text))
         ; /* printed */
+    else if (ig_buf_str(&text).p[strspn(ig_buf_str(&text).p, " \t\r\n")] != '[')
+        cli_fail("%s is no saved conversation: those begin with [", rest);
     else if (chat_log_parse(&c->log, ig_buf_str(&text), &err) != IG_OK)
         cli_fail("%s: %s", rest, err.message);
     else
@@ -188,8 +196,8 @@ static chat_action run_stats(chat *c, char *rest) {
 }
 
 static const chat_row ROWS[] = {
-    {"help", "", "this list", run_help},
-    {"exit", "", "end (so does Ctrl-D)", run_exit},
+    {"help, ?", "", "this list", run_help},
+    {"exit, quit, bye", "", "end (so does Ctrl-D)", run_exit},
     {"clear", "", "start a new conversation", run_clear},
     {"regen", "", "answer the last message again", run_regen},
     {"undo", "", "take the last message and its answer back", run_undo},
@@ -205,7 +213,7 @@ static chat_action run_help(chat *c, char *rest) {
     (void)c;
     (void)rest;
     for (size_t i = 0; i < IG_COUNT(ROWS); i++)
-        printf("/%-7s%-12s%s\n", ROWS[i].name, ROWS[i].arg, ROWS[i].help);
+        printf("/%-16s%-12s%s\n", ROWS[i].name, ROWS[i].arg, ROWS[i].help);
     puts("Several lines: end each but the last with \\, or put them between two \"\"\". "
          "Ctrl-C stops an answer.");
     return CHAT_GO_ON;
@@ -218,10 +226,10 @@ chat_action chat_command(chat *c, char *line) {
     for (size_t end = strlen(rest); end > 0 && strchr(" \t\n\r", rest[end - 1]); end--)
         rest[end - 1] = '\0';
     for (size_t i = 0; i < IG_COUNT(ROWS); i++) {
-        if (strlen(ROWS[i].name) != n || memcmp(ROWS[i].name, name, n) != 0)
+        if (!cli_has_name(ROWS[i].name, (ig_str){name, n}))
             continue;
         if (rest[0] && !ROWS[i].arg[0]) {
-            cli_fail("/%s takes nothing after it", ROWS[i].name);
+            cli_fail("/%.*s takes nothing after it", (int)n, name);
             return CHAT_GO_ON;
         }
         chat_action action = ROWS[i].run(c, rest);

@@ -13,7 +13,7 @@ typedef struct turn {
 static bool on_text(void *user, const char *text, size_t size) {
     turn *t = user;
     t->failed = ig_buf_add(&t->text, text, size, NULL) != IG_OK ||
-                (!t->c->o.json && !cli_put_visible(text, size));
+                (!t->c->o.json && !cli_put_visible(stdout, text, size));
     return !t->failed;
 }
 
@@ -40,6 +40,8 @@ static ingot_status render(const chat *c, ingot_text *out, ingot_error *error) {
 static ingot_status prompt_ids(const chat *c, int32_t **ids, size_t *n, ingot_error *error) {
     ingot_text text = {0};
     ingot_status status = render(c, &text, error);
+    if (!status && !cli_may_fit(c->model, text.size, c->facts.context))
+        status = INGOT_LIMIT; /* printed */
     if (!status)
         status = ingot_tokenize(c->model, text.data, text.size, (unsigned)INGOT_PARSE_SPECIAL, ids,
                                 n, error);

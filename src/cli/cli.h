@@ -20,16 +20,16 @@ typedef struct cli_list {
  * Strings point into argv. */
 typedef struct cli_options {
     const char *model; /* positional */
-    const char *rest;  /* a second positional argument, where a command takes one */
+    cli_list words;    /* of a message behind it */
     bool help;
     /* model */
     const char *device, *cpu_isa, *cache_k, *cache_v, *rope_scaling;
     uint32_t threads, context, batch;
     double rope_freq_base, rope_freq_scale;
-    bool pin, verbose, quiet;
+    bool pin, verbose, no_log, quiet;
     /* text */
     const char *prompt, *file, *system, *system_file;
-    bool no_escape, special, no_bos, no_parse_special, no_display_prompt;
+    bool from_stdin, escape, no_escape, special, no_bos, no_parse_special, no_display_prompt;
     int64_t predict;
     cli_list stop;
     bool chat, no_chat, single_turn;
@@ -39,7 +39,7 @@ typedef struct cli_options {
     cli_list logit_bias, dry_breakers;
     const char *sampler_letters;
     /* output */
-    bool json, ids, metadata, tensors, plan, fit, count, pieces;
+    bool json, ids, archs, metadata, tensors, plan, fit, count;
     const char *out;
     /* template */
     const char *messages, *tools, *bos, *eos, *now;
@@ -52,7 +52,6 @@ typedef struct cli_options {
     const char *base_file;
     bool kl;
     uint32_t chunks;
-    double ppl_context;
 } cli_options;
 
 typedef enum cli_command_id {
@@ -75,6 +74,7 @@ typedef struct cli_command {
     const char *example;
     int (*run)(const cli_options *o);
     bool model_optional;
+    bool takes_message; /* words behind the model */
 } cli_command;
 
 extern const cli_command CLI_COMMANDS[CMD_COUNT];
@@ -104,9 +104,19 @@ typedef struct opt_row {
 extern const opt_row CLI_OPTIONS[];
 extern const size_t CLI_OPTION_COUNT;
 
+/* Options of llama.cpp that mean nothing here, and why. */
+typedef struct foreign_row {
+    const char *names, *why;
+} foreign_row;
+
+extern const foreign_row CLI_FOREIGN[];
+extern const size_t CLI_FOREIGN_COUNT;
+
 /* options.c */
 /* Parses argv[2..]; prints what is wrong and returns false. */
 bool cli_parse(cli_command_id command, int argc, char **argv, cli_options *o);
+/* Whether name is one of "a, b". */
+bool cli_has_name(const char *names, ig_str name);
 void cli_help(FILE *to, cli_command_id command);
 void cli_man(FILE *to, cli_command_id command);
 void cli_man_overview(FILE *to);
@@ -117,7 +127,7 @@ bool cli_numbers(const char *text, uint32_t *out, uint32_t max, uint32_t *n);
 /* The number option of a command by its name without dashes; NULL when there is none. */
 const opt_row *cli_number_option(cli_command_id command, const char *name);
 /* Stores a value, or prints why not. */
-bool cli_option_set(cli_command_id command, const opt_row *row, const char *value, cli_options *o);
+bool cli_option_set(cli_command_id command, const opt_row *row, char *value, cli_options *o);
 void cli_option_print(FILE *to, const opt_row *row, const cli_options *o);
 
 /* model_args.c */
@@ -144,6 +154,17 @@ int cli_interrupt_end(void);
 /* The same; the exit code of a command that ended with `code`. */
 int cli_interrupt_code(int code);
 
+/* text_args.c */
+/* False, printed, when the text is given twice. */
+bool cli_check_text(const cli_options *o);
+/* The text, from standard input where none is given; escapes are read unless --no-escape says
+ * otherwise (not in a message, nor on standard input that nobody named). False: printed. */
+bool cli_read_text(const cli_options *o, ig_buf *out);
+/* A file's last newline is seldom meant. */
+void cli_drop_newline(ig_buf *text);
+/* False, printed, for a text that is far too long: tokenising it would take long for nothing. */
+bool cli_may_fit(const ingot_model *model, size_t bytes, uint32_t context);
+
 /* generate_args.c */
 /* Options → what ingot_generate wants. bias has room for CLI_LIST_MAX and lives as long
  * as g. False: printed. */
@@ -159,16 +180,27 @@ void cli_print_speed(const ingot_model_facts *facts, const ingot_generate_result
 int cli_chat(const cli_options *o, ingot_model *model, const ig_buf *first);
 
 /* output.c */
-/* Text of a model on standard output, flushed. On a terminal, bytes that it might take for a
- * command become U+FFFD. n bytes of whole characters. False when standard output takes no more. */
-bool cli_put_visible(const char *p, size_t n);
+/* Text that a model made or a file holds. On a terminal, what it might take for a command (control
+ * characters but for newline and tab) becomes U+FFFD. n bytes of whole characters. False when f
+ * takes no more; standard output is flushed. */
+bool cli_put_visible(FILE *f, const char *p, size_t n);
+/* printf through cli_put_visible; longer lines are cut. */
+bool cli_print_visible(FILE *f, const char *format, ...) IG_PRINTF(2, 3);
 /* "ingot: message" in red on a terminal, on standard error; returns EXIT_FAILED. */
 int cli_fail(const char *format, ...) IG_PRINTF(1, 2);
 int cli_fail_error(const ingot_error *error);
+/* The same for wrong use; returns EXIT_USAGE. */
+int cli_usage(const char *format, ...) IG_PRINTF(1, 2);
 bool cli_color(FILE *f);
 bool cli_is_terminal(FILE *f);
-/* Progress bar on a terminal, for work that takes longer than a second; share 0..1; done at 1. */
-void cli_progress(void *user, double share);
+/* Progress bar on a terminal, for work that takes longer than a second; share 0..1; gone at 1.
+ * Start from {"what is done"}. */
+typedef struct cli_bar {
+    const char *what;
+    double started;
+    bool shown;
+} cli_bar;
+void cli_progress(void *bar, double share);
 /* False, printed, where writing to path would replace one of the inputs (NULLs are skipped) or
  * another model. */
 bool cli_may_replace(const char *path, const char *const *inputs, size_t n);
@@ -176,9 +208,11 @@ bool cli_may_replace(const char *path, const char *const *inputs, size_t n);
 bool cli_read_file(const char *path, ig_buf *out);
 /* Handles \n \t \\ \" \xHH as llama.cpp does, in place; returns the new length. */
 size_t cli_unescape(char *text, size_t n);
-/* Writes all of it to stdout; false (with a message) on a full disk or a closed pipe. */
+/* cli_put_visible on standard output; false (with a message) on a full disk or a closed pipe. */
 bool cli_write(const char *p, size_t n);
 void cli_put_json_string(FILE *f, const char *p, size_t n);
+/* null for what JSON has no number for. */
+void cli_put_json_number(FILE *f, double d);
 
 /* Ids of a file, separated by blanks or commas; *ids is freed with ig_free, also on failure. */
 bool cli_read_ids(const char *path, int32_t **ids, size_t *n);

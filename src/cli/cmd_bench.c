@@ -124,16 +124,17 @@ static void print_row(const char *format, const ingot_model_facts *f, const char
     } else if (strcmp(format, "csv") == 0) {
         if (first)
             puts("model,threads,test,median,min,max,mean,roof_share");
-        printf("%s,%u,%s,%.3f,%.3f,%.3f,%.3f,%.4f\n", f->architecture, f->threads, test, r->median,
-               r->min, r->max, r->mean, r->roof_share);
+        cli_print_visible(stdout, "%s,%u,%s,%.3f,%.3f,%.3f,%.3f,%.4f\n", f->architecture,
+                          f->threads, test, r->median, r->min, r->max, r->mean, r->roof_share);
     } else {
         if (first)
             puts("| model | size | threads | test | tokens/s (median) | min..max "
                  "| share of roof |\n"
                  "| --- | ---: | ---: | --- | ---: | --- | ---: |");
-        printf("| %s | %.1f MiB | %u | %s | %.2f | %.2f..%.2f | %.1f%% |\n",
-               f->name[0] ? f->name : f->architecture, (double)f->weight_bytes / 1048576.0,
-               f->threads, test, r->median, r->min, r->max, r->roof_share * 100);
+        cli_print_visible(stdout, "| %s | %.1f MiB | %u | %s | %.2f | %.2f..%.2f | %.1f%% |\n",
+                          f->name[0] ? f->name : f->architecture,
+                          (double)f->weight_bytes / 1048576.0, f->threads, test, r->median, r->min,
+                          r->max, r->roof_share * 100);
     }
     fflush(stdout);
 }
@@ -180,24 +181,26 @@ static int print_profile(ingot_model *model) {
         ingot_session_close(&session);
         return cli_fail_error(&error);
     }
-    fwrite(text.data, 1, text.size, stdout);
+    bool ok = cli_write(text.data, text.size);
     ingot_text_free(&text);
     ingot_session_close(&session);
-    return EXIT_OK;
+    return ok ? EXIT_OK : EXIT_FAILED;
 }
 
 int cmd_bench(const cli_options *o) {
     bench_test tests[BENCH_LIST_MAX * BENCH_LIST_MAX * 2];
     ingot_model_options m;
     ingot_model_facts facts;
-    const char *format = o->json ? "json" : o->output_format ? o->output_format : "md";
+    const char *format = o->output_format ? o->output_format : o->json ? "json" : "md";
+    if (strcmp(format, "md") != 0 && strcmp(format, "csv") != 0 && strcmp(format, "json") != 0)
+        return cli_usage("-o takes md, csv or json, not \"%s\"", format);
+    if (o->json && strcmp(format, "json") != 0)
+        return cli_usage("--json contradicts -o %s; leave one out", format);
+    if (o->ops && strcmp(format, "md") != 0)
+        return cli_usage("--ops prints text; it does not go with %s", format);
     uint32_t n = list_tests(o, tests), longest = 0;
-    if (n == 0 ||
-        (strcmp(format, "md") != 0 && strcmp(format, "csv") != 0 && strcmp(format, "json") != 0)) {
-        if (n)
-            cli_fail("-o takes md, csv or json, not \"%s\"", format);
+    if (n == 0)
         return EXIT_USAGE;
-    }
     for (uint32_t i = 0; i < n; i++)
         longest = IG_MAX(longest, tests[i].depth + tests[i].prompt + tests[i].predict);
     cli_model_options(o, &m);
@@ -211,9 +214,10 @@ int cmd_bench(const cli_options *o) {
     if (strcmp(format, "json") == 0) {
         fputs("{\"model\": ", stdout);
         cli_put_json_string(stdout, o->model, strlen(o->model));
-        printf(", \"architecture\": \"%s\", \"threads\": %u, \"weight_bytes\": %llu, "
-               "\"results\": [",
-               facts.architecture, facts.threads, (unsigned long long)facts.weight_bytes);
+        fputs(", \"architecture\": ", stdout);
+        cli_put_json_string(stdout, facts.architecture, strlen(facts.architecture));
+        printf(", \"threads\": %u, \"weight_bytes\": %llu, \"results\": [", facts.threads,
+               (unsigned long long)facts.weight_bytes);
     }
     for (uint32_t i = 0; i < n && code == EXIT_OK; i++) {
         bench_result r = {0};

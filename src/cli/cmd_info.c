@@ -18,9 +18,9 @@ static int print_fit(const cli_options *o, const ingot_model_options *m) {
                sum <= f.memory_available ? "true" : "false");
         return EXIT_OK;
     }
-    printf("weights       %10.1f MiB\n"
+    printf("weights       %10.1f MiB (as in the file)\n"
            "keys, values  %10.1f MiB (%llu pages)\n"
-           "activations   %10.1f MiB at most\n"
+           "activations   %10.1f MiB (estimate)\n"
            "sum           %10.1f MiB of %.1f MiB available: %s\n",
            (double)f.weight_bytes / mib, (double)f.kv_bytes / mib, (unsigned long long)f.kv_pages,
            (double)f.activation_bytes / mib, (double)sum / mib, (double)f.memory_available / mib,
@@ -29,10 +29,34 @@ static int print_fit(const cli_options *o, const ingot_model_options *m) {
     return EXIT_OK;
 }
 
+static int list_archs(const cli_options *o) {
+    if (o->model || o->fit || o->plan || o->metadata || o->tensors)
+        return cli_usage("--archs is about no model and stands alone");
+    const char *name;
+    for (size_t i = 0; (name = ingot_architecture(i)); i++) {
+        if (o->json) {
+            fputs(i ? ", " : "[", stdout);
+            cli_put_json_string(stdout, name, strlen(name));
+        } else {
+            puts(name);
+        }
+    }
+    if (o->json)
+        puts("]");
+    return EXIT_OK;
+}
+
 int cmd_info(const cli_options *o) {
     ingot_model_options m;
     ingot_text text = {0};
     ingot_error error = {0};
+    if (o->archs)
+        return list_archs(o);
+    if (!o->model)
+        return cli_usage("no model given; usage: ingot info MODEL, or --archs");
+    if (o->fit + o->plan + (o->metadata || o->tensors) > 1)
+        return cli_usage("--fit, --plan and the rest are printed one at a time; leave out %s",
+                         o->fit && o->plan ? "--fit or --plan" : "--metadata and --tensors");
     cli_model_options(o, &m);
     m.progress = NULL;
     if (o->fit)

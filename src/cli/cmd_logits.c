@@ -22,14 +22,15 @@ static int write_rows(ingot_model *model, ingot_session *session, const int32_t 
                         width);
     ig_status written = ig_file_writer_add(w, head, sizeof head, &err);
     ingot_status status = INGOT_OK;
-    double started = 0;
+    cli_bar bar = {.what = "writing"};
     for (size_t at = 0; at < n && !status && !written; at += step) {
         size_t rows_now = IG_MIN(step, n - at);
         status = ingot_session_eval(session, ids + at, rows_now, rows, rows_now, &error);
         if (!status)
             written = ig_file_writer_add(w, rows, rows_now * width * sizeof *rows, &err);
-        cli_progress(&started, (double)(at + rows_now) / (double)n);
+        cli_progress(&bar, (double)(at + rows_now) / (double)n);
     }
+    cli_progress(&bar, 1);
     ig_free(rows);
     if (status == INGOT_CANCELLED)
         return EXIT_INTERRUPTED;
@@ -64,10 +65,8 @@ int cmd_logits(const cli_options *o) {
     size_t n = 0;
     ingot_model_options m;
     int code = EXIT_FAILED;
-    if (!o->file || !o->out) {
-        cli_fail("logits needs --ids FILE and --out FILE");
-        return EXIT_USAGE;
-    }
+    if (!o->file || !o->out)
+        return cli_usage("logits needs --ids FILE and --out FILE");
     if (!cli_may_replace(o->out, (const char *const[]){o->model, o->file}, 2))
         return EXIT_USAGE;
     cli_model_options(o, &m);

@@ -93,10 +93,14 @@ static bool score_row(scorer *s, const float *z, int32_t next) {
     float best;
     uint32_t top;
     double lse = log_sum_exp(z, s->vocabulary, &best, &top), nll = lse - (double)z[next];
-    bool ok = true;
-    if (s->base && !(ok = compare_row(s, z, lse, top, next)))
+    bool ok = !isnan(nll);
+    if (!ok)
+        cli_fail("%s: logits that are no numbers; the file is damaged, or the model needs a wider "
+                 "type of cache (-ctk, -ctv)",
+                 s->o->model);
+    else if (s->base && !(ok = compare_row(s, z, lse, top, next)))
         cli_fail("%s: the base file is cut short; make it again", s->o->base_file);
-    if (s->writer && !(ok = save_row(s, z, best, lse)))
+    if (ok && s->writer && !(ok = save_row(s, z, best, lse)))
         cli_fail("%s", s->write_error.message);
     s->nll += nll;
     s->nll2 += nll * nll;
@@ -131,35 +135,57 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void print_result(scorer *s) {
-    double n = (double)s->n_scored, mean = s->nll / n, var = s->nll2 / n - mean * mean;
-    double ppl = exp(mean), error = n > 1 && var > 0 ? ppl * sqrt(var / (n - 1)) : 0;
-    if (!s->o->kl) {
-        if (s->o->json)
-            printf("{\"perplexity\": %.6f, \"error\": %.6f, \"tokens\": %llu}\n", ppl, error,
-                   (unsigned long long)s->n_scored);
-        else
-            printf("perplexity %.4f +- %.4f over %llu tokens\n", ppl, error,
-                   (unsigned long long)s->n_scored);
-        return;
+typedef struct result {
+    const char *name;
+    double value;
+} result;
+
+static void print_json(const result *results, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        printf("%s\"%s\": ", i ? ", " : "{", results[i].name);
+        cli_put_json_number(stdout, results[i].value);
+        if (!isfinite(results[i].value))
+            fprintf(stderr, "[%s is infinite: null]\n", results[i].name);
     }
-    double kl = 0, base = exp(s->base_nll / n);
+    puts("}");
+}
+
+static void print_perplexity(const scorer *s, double ppl, double error) {
+    const double n = (double)s->n_scored;
+    const result results[] = {{"perplexity", ppl}, {"error", error}, {"tokens", n}};
+    if (s->o->json)
+        print_json(results, IG_COUNT(results));
+    else
+        printf("perplexity %.4f +- %.4f over %.0f tokens\n", ppl, error, n);
+}
+
+static void print_divergence(scorer *s, double ppl) {
+    const double n = (double)s->n_scored, base = exp(s->base_nll / n), same = s->same_top / n;
+    double kl = 0;
     for (uint64_t i = 0; i < s->n_scored; i++)
         kl += s->kls[i] / n;
     qsort(s->kls, s->n_scored, sizeof *s->kls, ascending);
-    double median = s->kls[s->n_scored / 2], most = s->kls[s->n_scored - 1];
-    double p99 = s->kls[(uint64_t)(n * 0.99)];
+    const double median = s->kls[s->n_scored / 2], most = s->kls[s->n_scored - 1];
+    const double p99 = s->kls[(uint64_t)(n * 0.99)];
+    const result results[] = {
+        {"perplexity", ppl}, {"base_perplexity", base}, {"kl_mean", kl},    {"kl_median", median},
+        {"kl_p99", p99},     {"kl_max", most},          {"same_top", same}, {"tokens", n}};
     if (s->o->json)
-        printf("{\"perplexity\": %.6f, \"base_perplexity\": %.6f, \"kl_mean\": %.9g, "
-               "\"kl_median\": %.9g, \"kl_p99\": %.9g, \"kl_max\": %.9g, \"same_top\": %.6f, "
-               "\"tokens\": %llu}\n",
-               ppl, base, kl, median, p99, most, s->same_top / n, (unsigned long long)s->n_scored);
+        print_json(results, IG_COUNT(results));
     else
         printf("perplexity      %.4f (base %.4f)\n"
                "KL divergence   mean %.6g, median %.6g, 99%% %.6g, max %.6g\n"
-               "same top token  %.3f%% of %llu tokens\n",
-               ppl, base, kl, median, p99, most, 100 * s->same_top / n,
-               (unsigned long long)s->n_scored);
+               "same top token  %.3f%% of %.0f tokens\n",
+               ppl, base, kl, median, p99, most, 100 * same, n);
+}
+
+static void print_result(scorer *s) {
+    const double n = (double)s->n_scored, mean = s->nll / n, var = s->nll2 / n - mean * mean;
+    const double ppl = exp(mean), error = n > 1 && var > 0 ? ppl * sqrt(var / (n - 1)) : 0;
+    if (s->o->kl)
+        print_divergence(s, ppl);
+    else
+        print_perplexity(s, ppl, error);
 }
 
 /* Tokens, context and vocabulary of a base file. */
@@ -284,11 +310,13 @@ static int score_all(scorer *s) {
     s->kls = ig_alloc((size_t)s->n_chunks * s->context, sizeof *s->kls);
     if (!s->kls)
         return cli_fail("out of memory");
-    double started = 0;
+    cli_bar bar = {.what = "scoring"};
     for (uint32_t c = 0; c < s->n_chunks; c++) {
-        if (!score_chunk(s, c))
+        if (!score_chunk(s, c)) {
+            cli_progress(&bar, 1);
             return s->cancelled ? EXIT_INTERRUPTED : EXIT_FAILED;
-        cli_progress(&started, (double)(c + 1) / s->n_chunks);
+        }
+        cli_progress(&bar, (double)(c + 1) / s->n_chunks);
     }
     print_result(s);
     return EXIT_OK;
@@ -308,18 +336,16 @@ static int score_and_save(scorer *s) {
 int cmd_perplexity(const cli_options *o) {
     scorer s = {.o = o, .saves = o->base_file && !o->kl};
     int code = EXIT_FAILED;
-    if (o->kl && !o->base_file) {
-        cli_fail("--kl-divergence needs --kl-divergence-base FILE");
-        return EXIT_USAGE;
-    }
-    if (o->context && o->context < 4) {
-        cli_fail("-c must be at least 4");
-        return EXIT_USAGE;
-    }
+    if (o->kl && !o->base_file)
+        return cli_usage("--kl-divergence needs --kl-divergence-base FILE");
+    if (o->context && o->context < 4)
+        return cli_usage("-c must be at least 4");
     if (s.saves && !cli_may_replace(o->base_file, (const char *const[]){o->model, o->file}, 2))
         return EXIT_USAGE;
     if (o->kl && !(s.base = fopen(o->base_file, "rb")))
         return cli_fail("%s: %s", o->base_file, strerror(errno));
+    if (o->kl && o->file)
+        fprintf(stderr, "[-f is not read: the base file has the tokens of its text]\n");
     if (open_model(&s)) {
         cli_interrupt_begin(s.session, s.saves ? CLI_WRITING : CLI_ANSWERING);
         code = cli_interrupt_code(score_and_save(&s));

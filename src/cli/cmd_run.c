@@ -8,7 +8,7 @@ typedef struct run_output {
 } run_output;
 
 static bool repeat_prompt(run_output *out) {
-    if (out->prompt.n && !cli_put_visible(out->prompt.p, out->prompt.n))
+    if (out->prompt.n && !cli_put_visible(stdout, out->prompt.p, out->prompt.n))
         out->failed = true;
     out->prompt.n = 0;
     return !out->failed;
@@ -18,23 +18,22 @@ static bool on_text(void *user, const char *text, size_t size) {
     run_output *out = user;
     if (out->json)
         return ig_buf_add(&out->text, text, size, NULL) == IG_OK;
-    out->failed = !repeat_prompt(out) || !cli_put_visible(text, size);
+    out->failed = !repeat_prompt(out) || !cli_put_visible(stdout, text, size);
     return !out->failed;
 }
 
+static bool has_text(const cli_options *o) {
+    return o->prompt || o->file || o->words.n;
+}
+
 static bool read_prompt(const cli_options *o, ig_buf *text) {
-    if (o->prompt) {
-        if (ig_buf_add(text, o->prompt, strlen(o->prompt), NULL) != IG_OK) {
-            cli_fail("the prompt has more than %u bytes", IG_TEXT_BYTES_MAX);
-            return false;
-        }
-        if (!o->no_escape && text->n)
-            text->n = cli_unescape(text->p, text->n);
-        return true;
-    }
-    if (!o->file && cli_is_terminal(stdin))
+    if (!has_text(o) && cli_is_terminal(stdin))
         fputs("[type the text to complete; Ctrl-D on an empty line ends it]\n", stderr);
-    return cli_read_file(o->file ? o->file : "-", text);
+    if (!cli_read_text(o, text))
+        return false;
+    if (!o->prompt && !o->words.n)
+        cli_drop_newline(text);
+    return true;
 }
 
 static int end_of_run(run_output *out, const cli_options *o, const ingot_model_facts *facts,
@@ -56,6 +55,9 @@ static int end_of_run(run_output *out, const cli_options *o, const ingot_model_f
             fputc('\n', stderr);
         if (!o->quiet)
             cli_print_speed(facts, r);
+        if (r->reason == INGOT_STOP_CONTEXT)
+            fprintf(stderr, "[the context of %u tokens is full; a larger one is set with -c]\n",
+                    facts->context);
     }
     return status == INGOT_CANCELLED ? EXIT_INTERRUPTED : EXIT_OK;
 }
@@ -73,10 +75,12 @@ static int complete(const cli_options *o, ingot_model *model, const ig_buf *prom
     ig_str text = ig_buf_str(prompt);
     if (!cli_generate_options(o, &g, bias))
         return EXIT_USAGE;
+    ingot_model_describe(model, &facts);
+    if (!cli_may_fit(model, text.n, facts.context))
+        return EXIT_FAILED;
     g.on_text = on_text;
     g.user = &out;
     ig_buf_init(&out.text, IG_TEXT_BYTES_MAX);
-    ingot_model_describe(model, &facts);
     unsigned flags = (unsigned)INGOT_ADD_SPECIAL | (unsigned)INGOT_PARSE_SPECIAL;
     ingot_status status = ingot_tokenize(model, text.p, text.n, flags, &ids, &n, &error);
     if (!status)
@@ -100,7 +104,7 @@ static void say_why_no_chat(ingot_model *model) {
     ingot_text text = {0};
     ingot_error error = {0};
     if (ingot_chat_render(model, hello, sizeof hello - 1, NULL, &text, &error))
-        fprintf(stderr, "[no chat: %s]\n", error.message);
+        cli_print_visible(stderr, "[no chat: %s]\n", error.message);
     ingot_text_free(&text);
 }
 
@@ -113,39 +117,64 @@ static run_mode mode_of(const cli_options *o) {
         return implied ? RUN_CONTRADICTION : RUN_COMPLETE;
     if (implied)
         return RUN_CHAT;
-    return !o->prompt && !o->file && cli_is_terminal(stdin) && cli_is_terminal(stdout) && !o->json
+    if (o->words.n)
+        return RUN_CHAT_IF_TEMPLATE;
+    return !has_text(o) && cli_is_terminal(stdin) && cli_is_terminal(stdout) && !o->json
                ? RUN_CHAT_IF_TEMPLATE
                : RUN_COMPLETE;
+}
+
+/* Wrong use that shows before a model is opened. */
+static bool check_usage(const cli_options *o, run_mode mode) {
+    ingot_logit_bias bias[CLI_LIST_MAX];
+    ingot_generate_options g;
+    if (mode == RUN_CONTRADICTION) {
+        cli_fail("--no-conversation contradicts --conversation and the options "
+                 "that belong to a chat; see ingot run --help");
+        return false;
+    }
+    if (o->template_text && !strchr(o->template_text, '{')) {
+        cli_fail("--chat-template \"%s\" has nothing to fill in: names of templates are not known "
+                 "here; the model's own is the default, --chat-template-file reads one",
+                 o->template_text);
+        return false;
+    }
+    return cli_check_text(o) && cli_generate_options(o, &g, bias);
+}
+
+/* A message behind the model is answered once. */
+static int answer(const cli_options *o, ingot_model *model, run_mode mode, const ig_buf *prompt) {
+    cli_options with = *o;
+    with.single_turn = o->single_turn || (mode == RUN_CHAT_IF_TEMPLATE && o->words.n);
+    return cli_chat(&with, model, prompt);
 }
 
 int cmd_run(const cli_options *o) {
     ig_buf prompt;
     ingot_model_options m;
     ingot_model_facts facts;
-    ingot_logit_bias bias[CLI_LIST_MAX];
-    ingot_generate_options g;
     run_mode mode = mode_of(o);
     int code = EXIT_FAILED;
-    if (mode == RUN_CONTRADICTION) {
-        cli_fail("--no-conversation contradicts --conversation and the options "
-                 "that belong to a chat; see ingot run --help");
-        return EXIT_USAGE;
-    }
-    if (!cli_generate_options(o, &g, bias)) /* before a big model is opened for nothing */
+    if (!check_usage(o, mode))
         return EXIT_USAGE;
     ig_buf_init(&prompt, IG_TEXT_BYTES_MAX);
     cli_model_options(o, &m);
-    bool ready = (mode != RUN_COMPLETE && !o->prompt && !o->file) || read_prompt(o, &prompt);
+    bool ready = (mode != RUN_COMPLETE && !has_text(o)) || read_prompt(o, &prompt);
     ingot_model *model = ready ? cli_open_model(o, &m) : NULL;
     if (model) {
         ingot_model_describe(model, &facts);
+        if (!o->quiet && facts.context_trained && facts.context > facts.context_trained)
+            fprintf(stderr,
+                    "[the model was trained for %u tokens of context; %u may spoil its text]\n",
+                    facts.context_trained, facts.context);
         if (mode == RUN_CHAT_IF_TEMPLATE && !facts.has_chat_template) {
             say_why_no_chat(model);
             mode = RUN_COMPLETE;
-            ready = read_prompt(o, &prompt);
+            ready = has_text(o) || read_prompt(o, &prompt);
         }
         if (ready)
-            code = mode == RUN_COMPLETE ? complete(o, model, &prompt) : cli_chat(o, model, &prompt);
+            code = mode == RUN_COMPLETE ? complete(o, model, &prompt)
+                                        : answer(o, model, mode, &prompt);
     }
     ingot_model_close(&model);
     ig_buf_fini(&prompt);

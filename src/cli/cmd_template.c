@@ -1,27 +1,85 @@
 /* cmd_template.c: renders a chat template to standard output, byte for byte. */
 #include "cli/cli.h"
 
-#include <time.h>
+typedef struct civil {
+    int32_t year, month, day, hour, minute, second;
+} civil;
 
-static bool parse_now(const char *text, int64_t *out) {
-    struct tm tm = {0};
-    int n = 0;
-    if (sscanf(text, "%d-%d-%d%*1[T ]%d:%d:%d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &n) < 6) {
-        tm = (struct tm){0};
-        if (sscanf(text, "%d-%d-%d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &n) != 3)
+/* n digits that make a number of min to max; moves *at behind them. */
+static bool digits(const char **at, int n, int32_t min, int32_t max, int32_t *out) {
+    *out = 0;
+    for (int i = 0; i < n; i++, ++*at) {
+        if (**at < '0' || **at > '9')
+            return false;
+        *out = *out * 10 + (**at - '0');
+    }
+    return *out >= min && *out <= max;
+}
+
+static bool parse_date(const char **at, civil *c) {
+    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (!digits(at, 4, 1, 9999, &c->year) || *(*at)++ != '-' || !digits(at, 2, 1, 12, &c->month) ||
+        *(*at)++ != '-' || !digits(at, 2, 1, 31, &c->day))
+        return false;
+    const bool leap = c->year % 4 == 0 && (c->year % 100 != 0 || c->year % 400 == 0);
+    return c->day <= days[c->month - 1] + (leap && c->month == 2);
+}
+
+/* HH:MM, seconds, a fraction; then Z or a distance from UTC, which leaves the hour as written: a
+ * template prints the time of day where the conversation is. */
+static bool parse_time(const char **at, civil *c) {
+    int32_t zone;
+    if (!digits(at, 2, 0, 23, &c->hour) || *(*at)++ != ':' || !digits(at, 2, 0, 59, &c->minute))
+        return false;
+    if (**at == ':') {
+        ++*at;
+        if (!digits(at, 2, 0, 59, &c->second))
+            return false;
+        if (**at == '.') {
+            const size_t n = strspn(*at + 1, "0123456789");
+            if (n == 0)
+                return false;
+            *at += 1 + n;
+        }
+    }
+    if (**at == 'Z') {
+        ++*at;
+    } else if (**at == '+' || **at == '-') {
+        ++*at;
+        if (!digits(at, 2, 0, 23, &zone))
+            return false;
+        *at += **at == ':';
+        return digits(at, 2, 0, 59, &zone);
+    }
+    return true;
+}
+
+/* Seconds of an ISO 8601 time; 0 is nobody's time, as it asks for the clock. */
+static bool parse_now(const char *at, int64_t *out) {
+    civil c = {0};
+    if (!parse_date(&at, &c))
+        return false;
+    if (*at == 'T' || *at == ' ') {
+        ++at;
+        if (!parse_time(&at, &c))
             return false;
     }
-    if (text[n] != '\0' || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
-        tm.tm_year < 1)
-        return false;
     /* Days from the civil date (proleptic Gregorian), so that no time zone enters. */
-    int64_t y = tm.tm_mon <= 2 ? tm.tm_year - 1 : tm.tm_year;
-    int64_t era = (y >= 0 ? y : y - 399) / 400, yoe = y - era * 400;
-    int64_t doy = (153 * (tm.tm_mon + (tm.tm_mon > 2 ? -3 : 9)) + 2) / 5 + tm.tm_mday - 1;
+    int64_t y = c.month <= 2 ? c.year - 1 : c.year, era = y / 400, yoe = y - era * 400;
+    int64_t doy = (153 * (c.month + (c.month > 2 ? -3 : 9)) + 2) / 5 + c.day - 1;
     int64_t days = era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-    *out = days * 86400 + tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec;
-    return true;
+    *out = days * 86400 + c.hour * 3600 + c.minute * 60 + c.second;
+    return *at == '\0' && *out != 0;
+}
+
+/* JSON that is handed on as a C string. */
+static bool read_json(const char *path, ig_buf *out) {
+    if (!cli_read_file(path, out))
+        return false;
+    if (out->n && strlen(out->p) == out->n)
+        return true;
+    cli_fail("%s: %s", path, out->n ? "a zero byte, which no JSON has" : "the file is empty");
+    return false;
 }
 
 int cmd_template(const cli_options *o) {
@@ -37,16 +95,14 @@ int cmd_template(const cli_options *o) {
                                .no_generation_prompt = o->no_generation_prompt,
                                .extra_json = o->template_args};
     int code = EXIT_FAILED;
-    if (!o->messages || (!o->model && !o->template_file)) {
-        cli_fail("template needs --messages FILE and a model or --template-file FILE");
-        return EXIT_USAGE;
-    }
-    bool ok = !o->now || parse_now(o->now, &chat.now_s);
-    if (!ok)
-        cli_fail("--now takes a time like 2024-07-26T12:00:00, not \"%s\"", o->now);
-    ok = ok && cli_read_file(o->messages, &messages) &&
-         (!o->tools || cli_read_file(o->tools, &tools)) &&
-         (!o->template_file || cli_read_file(o->template_file, &source));
+    if (!o->messages || (!o->model && !o->template_file))
+        return cli_usage("template needs --messages FILE and a model or --template-file FILE");
+    if (o->now && !parse_now(o->now, &chat.now_s))
+        return cli_usage("--now takes a time like 2024-07-26T12:00:00 (but not the first second of "
+                         "1970), not \"%s\"",
+                         o->now);
+    bool ok = cli_read_file(o->messages, &messages) && (!o->tools || read_json(o->tools, &tools)) &&
+              (!o->template_file || cli_read_file(o->template_file, &source));
     if (ok && o->model) {
         ingot_model_options m;
         cli_model_options(o, &m);
@@ -56,11 +112,12 @@ int cmd_template(const cli_options *o) {
     if (ok) {
         chat.template_source = o->template_file ? (source.p ? source.p : "") : NULL;
         chat.template_size = source.n;
-        chat.tools_json = o->tools ? (tools.p ? tools.p : "") : NULL;
+        chat.tools_json = o->tools ? tools.p : NULL;
         ingot_status status = ingot_chat_render(model, messages.p ? messages.p : "", messages.n,
                                                 &chat, &text, &error);
         if (status)
-            fprintf(stderr, "%s\n", text.data ? text.data : error.message);
+            cli_print_visible(stderr, "%s
+", text.data ? text.data : error.message);
         else if (cli_write(text.data, text.size))
             code = EXIT_OK;
     }

@@ -10,55 +10,60 @@ static ingot_model *open_vocabulary(const cli_options *o) {
     return cli_open_model(o, &m);
 }
 
-static void print_plain(const ingot_model *model, const cli_options *o, const int32_t *ids,
-                        size_t n) {
+static bool print_pieces(const ingot_model *model, const int32_t *ids, size_t n) {
     for (size_t i = 0; i < n; i++) {
         ingot_text piece = {0};
-        if (ingot_detokenize(model, &ids[i], 1, true, &piece, NULL))
-            continue;
+        ingot_error error = {0};
+        if (ingot_detokenize(model, &ids[i], 1, true, &piece, &error)) {
+            cli_fail_error(&error);
+            return false;
+        }
         printf("%6d -> '", ids[i]);
-        fwrite(piece.data, 1, piece.size, stdout);
+        if (cli_is_terminal(stdout))
+            cli_put_visible(stdout, piece.data, piece.size);
+        else /* many, so not flushed one by one */
+            fwrite(piece.data, 1, piece.size, stdout);
         printf("'\n");
         ingot_text_free(&piece);
     }
+    return true;
+}
+
+static int print_tokens(const cli_options *o, const ingot_model *model, const int32_t *ids,
+                        size_t n) {
+    if (o->ids || o->json) {
+        putchar('[');
+        for (size_t i = 0; i < n; i++)
+            printf(i ? ", %d" : "%d", ids[i]);
+        puts("]");
+    } else if (!print_pieces(model, ids, n)) {
+        return EXIT_FAILED;
+    }
     if (o->count)
         printf("Total number of tokens: %zu\n", n);
+    return fflush(stdout) == 0 ? EXIT_OK : cli_fail("cannot write to standard output");
 }
 
 int cmd_tokenize(const cli_options *o) {
     ig_buf text;
-    ig_buf_init(&text, IG_TEXT_BYTES_MAX);
     int code = EXIT_FAILED;
     ingot_model *model = NULL;
     int32_t *ids = NULL;
     size_t n = 0;
     ingot_error error = {0};
-    if (!o->prompt && !o->file) {
-        cli_fail("tokenize needs a text: -p TEXT or -f FILE");
+    if (!o->prompt && !o->file && !o->from_stdin)
+        return cli_usage("tokenize needs a text: -p TEXT, -f FILE or --stdin");
+    if (o->count && o->json)
+        return cli_usage("--show-count is no JSON; leave out --json, or count its elements");
+    if (!cli_check_text(o))
         return EXIT_USAGE;
-    }
-    bool ok = o->file ? cli_read_file(o->file, &text)
-                      : ig_buf_add(&text, o->prompt, strlen(o->prompt), NULL) == IG_OK;
-    if (ok && o->prompt && !o->no_escape && text.n)
-        text.n = cli_unescape(text.p, text.n);
-    if (ok && (model = open_vocabulary(o)) != NULL) {
+    ig_buf_init(&text, IG_TEXT_BYTES_MAX);
+    if (cli_read_text(o, &text) && (model = open_vocabulary(o)) != NULL) {
         unsigned flags = (o->no_bos ? 0 : (unsigned)INGOT_ADD_SPECIAL) |
                          (o->no_parse_special ? 0 : (unsigned)INGOT_PARSE_SPECIAL);
-        if (ingot_tokenize(model, text.p, text.n, flags, &ids, &n, &error)) {
-            cli_fail_error(&error);
-        } else {
-            code = EXIT_OK;
-            if (o->ids || o->json) {
-                putchar('[');
-                for (size_t i = 0; i < n; i++)
-                    printf(i ? ", %d" : "%d", ids[i]);
-                puts("]");
-            } else {
-                print_plain(model, o, ids, n);
-            }
-            if (fflush(stdout) != 0)
-                code = cli_fail("cannot write to standard output");
-        }
+        code = ingot_tokenize(model, text.p, text.n, flags, &ids, &n, &error)
+                   ? cli_fail_error(&error)
+                   : print_tokens(o, model, ids, n);
     }
     ingot_ids_free(&ids);
     ingot_model_close(&model);

@@ -56,10 +56,11 @@ void cli_print_speed(const ingot_model_facts *facts, const ingot_generate_result
     double pp = r->prompt_seconds > 0 ? (double)r->prompt_tokens / r->prompt_seconds : 0;
     double n = r->generated_tokens > 1 ? (double)(r->generated_tokens - 1) : 0;
     double tg = r->generate_seconds > 0 ? n / r->generate_seconds : 0;
-    fprintf(stderr,
-            "[%s, %s, %u threads: prompt %llu tokens at %.1f/s, generated %llu at %.1f/s, "
-            "%.1f GB/s of weights]\n",
-            facts->name[0] ? facts->name : facts->architecture, facts->device, facts->threads,
-            (unsigned long long)r->prompt_tokens, pp, (unsigned long long)r->generated_tokens, tg,
-            tg * (double)facts->step_bytes * 1e-9);
+    cli_print_visible(
+        stderr,
+        "[%s, %s, %u threads: prompt %llu tokens at %.1f/s, generated %llu at %.1f/s, "
+        "%.1f GB/s of weights]\n",
+        facts->name[0] ? facts->name : facts->architecture, facts->device, facts->threads,
+        (unsigned long long)r->prompt_tokens, pp, (unsigned long long)r->generated_tokens, tg,
+        tg * (double)facts->step_bytes * 1e-9);
 }

@@ -36,8 +36,20 @@ static void on_bus_error(int sig) {
     _exit(EXIT_FAILED);
 }
 
+static int help_of(const char *name) {
+    for (int c = 0; c < CMD_COUNT; c++) {
+        if (strcmp(name, CLI_COMMANDS[c].name) == 0) {
+            cli_help(stdout, (cli_command_id)c);
+            return EXIT_OK;
+        }
+    }
+    return cli_usage("unknown command \"%s\"; ingot --help lists the commands", name);
+}
+
 static int run(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "--help";
+    if (strcmp(name, "help") == 0 && argc > 2)
+        return help_of(argv[2]);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         usage(argc > 1 ? stdout : stderr);
         return argc > 1 ? EXIT_OK : EXIT_USAGE;
@@ -76,8 +88,7 @@ static int run(int argc, char **argv) {
         }
         return CLI_COMMANDS[c].run(&o);
     }
-    cli_fail("unknown command \"%s\"; ingot --help lists the commands", name);
-    return EXIT_USAGE;
+    return cli_usage("unknown command \"%s\"; ingot --help lists the commands", name);
 }
 
 int main(int argc, char **argv) {

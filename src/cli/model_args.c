@@ -4,7 +4,7 @@
 static void log_line(void *user, ingot_log_level level, const char *line) {
     (void)user;
     static const char *const NAMES[] = {"", "error", "warn", "info", "debug", "trace"};
-    fprintf(stderr, "%s: %s\n", NAMES[level], line);
+    cli_print_visible(stderr, "%s: %s\n", NAMES[level], line);
 }
 
 void cli_model_options(const cli_options *o, ingot_model_options *m) {
@@ -20,16 +20,17 @@ void cli_model_options(const cli_options *o, ingot_model_options *m) {
                                .rope_freq_scale = o->rope_freq_scale,
                                .rope_scaling = o->rope_scaling,
                                .log = log_line,
-                               .log_level = o->verbose ? INGOT_LOG_INFO : INGOT_LOG_NONE,
+                               .log_level =
+                                   o->verbose && !o->no_log ? INGOT_LOG_INFO : INGOT_LOG_NONE,
                                .progress = cli_progress};
 }
 
 ingot_model *cli_open_model(const cli_options *o, const ingot_model_options *m) {
     ingot_model *model = NULL;
     ingot_error error = {0};
-    double started = 0;
+    cli_bar bar = {.what = "loading"};
     ingot_model_options with = *m;
-    with.progress_user = &started;
+    with.progress_user = &bar;
     if (ingot_model_open(&model, o->model, &with, &error)) {
         cli_fail_error(&error);
         return NULL;

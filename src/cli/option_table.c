@@ -18,16 +18,16 @@
 #define AT(field) offsetof(cli_options, field)
 #define S(field) offsetof(cli_options, sampling.field)
 #define U32_MAX 4294967295.0
-#define ANY -DBL_MAX, DBL_MAX
+#define ANY -FLT_MAX, FLT_MAX
 
 /* clang-format off */
 const opt_row CLI_OPTIONS[] = {
     {"-h, --help", NULL, OPT_FLAG, AT(help), ALL, 0, 0, "show this help"},
     {"-m, --model", "FILE", OPT_STR, AT(model), ALL, 0, 0,
      "the model, instead of the first argument"},
-    {"-t, --threads", "N", OPT_U32, AT(threads), MODEL, 0, 4096,
-     "threads (default: physical cores)"},
-    {"-c, --ctx-size", "N", OPT_U32, AT(context), RUN | INFO | LOGITS | PPL, 0, 1 << 27,
+    {"-t, --threads", "N", OPT_U32, AT(threads), MODEL, -1, 256,
+     "threads; -1 or 0 = physical cores (default: -1)"},
+    {"-c, --ctx-size", "N", OPT_U32, AT(context), RUN | INFO | LOGITS | PPL, 0, IG_CONTEXT_MAX,
      "tokens of context (default: the model's, at most 8192; perplexity: 512)"},
     {"-b, --batch-size", "N", OPT_U32, AT(batch), MODEL, 0, 65536,
      "tokens of one step (default: 512)"},
@@ -47,11 +47,13 @@ const opt_row CLI_OPTIONS[] = {
     {"--rope-scaling", "KIND", OPT_STR, AT(rope_scaling), MODEL, 0, 0,
      "none, linear or yarn (default: the model's)"},
     {"-v, --verbose", NULL, OPT_FLAG, AT(verbose), ALL, 0, 0, "log to standard error"},
+    {"--log-disable", NULL, OPT_FLAG, AT(no_log), ALL, 0, 0, "log nothing (the default)"},
 
     {"-p, --prompt", "TEXT", OPT_STR, AT(prompt), RUN | TOK, 0, 0, "the text"},
     {"-f, --file", "FILE", OPT_STR, AT(file), RUN | PPL | TOK, 0, 0,
-     "read the text from a file; - is standard input"},
-    {"-n, --predict", "N", OPT_I64, AT(predict), RUN, -2, 1e15,
+     "read the text from a file; - is standard input (run: without one newline at its end)"},
+    {"--stdin", NULL, OPT_FLAG, AT(from_stdin), TOK, 0, 0, "read the text from standard input"},
+    {"-n, --predict, --n-predict", "N", OPT_I64, AT(predict), RUN, -2, 1e15,
      "tokens to generate; -1 = until the model ends (default: -1)"},
     {"-sys, --system-prompt", "TEXT", OPT_STR, AT(system), RUN, 0, 0, "system message of a chat"},
     {"-sysf, --system-prompt-file", "FILE", OPT_STR, AT(system_file), RUN, 0, 0,
@@ -66,67 +68,70 @@ const opt_row CLI_OPTIONS[] = {
      "end a chat after the first answer; the message is -p, -f or all of standard input"},
     {"-r, --reverse-prompt", "TEXT", OPT_LIST, AT(stop), RUN, 0, 0,
      "stop where this text would appear; may be repeated"},
-    {"--chat-template", "TEXT", OPT_STR, AT(template_text), RUN, 0, 0,
+    {"--chat-template", "TEMPLATE", OPT_STR, AT(template_text), RUN, 0, 0,
      "a Jinja template instead of the model's"},
     {"--chat-template-file, --template-file", "FILE", OPT_STR, AT(template_file), RUN | TMPL, 0, 0,
      "a file with a Jinja template instead of the model's"},
     {"--chat-template-kwargs", "JSON", OPT_STR, AT(template_args), RUN | TMPL, 0, 0,
      "object with further template variables"},
-    {"--no-escape", NULL, OPT_FLAG, AT(no_escape), RUN | TOK, 0, 0,
-     "keep \\n, \\t and the like in -p as they are"},
+    {"-e, --escape", NULL, OPT_FLAG, AT(escape), RUN | TOK, 0, 0,
+     "read \\n, \\t, \\x41 and the like in texts that are given as escapes (the default)"},
+    {"--no-escape", NULL, OPT_FLAG, AT(no_escape), RUN | TOK, 0, 0, "take texts as they are"},
     {"--special", NULL, OPT_FLAG, AT(special), RUN | DETOK, 0, 0, "print control tokens too"},
     {"--no-display-prompt", NULL, OPT_FLAG, AT(no_display_prompt), RUN, 0, 0,
      "do not repeat the prompt"},
     {"-q, --quiet", NULL, OPT_FLAG, AT(quiet), RUN, 0, 0, "no line about speed at the end"},
 
-    {"-s, --seed", "N", OPT_U64, S(seed), RUN, 0, 1.8e19, "seed; -1 = random (default: random)"},
-    {"--temp", "X", OPT_F32, S(temperature), RUN, ANY,
+    {"-s, --seed", "N", OPT_U64, S(seed), RUN, -1, 1.8e19, "seed; -1 = random (default: random)"},
+    {"--temp, --temperature", "X", OPT_F32, S(temperature), RUN, ANY,
      "temperature; 0 = always the most probable (default: 0.8)"},
     {"--top-k", "N", OPT_I32, S(top_k), RUN, -2147483647.0, 2147483647.0,
      "keep the N most probable; 0 = all (default: 40)"},
-    {"--top-p", "X", OPT_F32, S(top_p), RUN, ANY,
+    {"--top-p", "X", OPT_F32, S(top_p), RUN, 0, 1,
      "keep a share of the probability; 1 = all (default: 0.95)"},
-    {"--min-p", "X", OPT_F32, S(min_p), RUN, ANY,
+    {"--min-p", "X", OPT_F32, S(min_p), RUN, 0, 1,
      "drop below this share of the best; 0 = off (default: 0.05)"},
     {"--top-nsigma, --top-n-sigma", "X", OPT_F32, S(top_n_sigma), RUN, ANY,
      "keep within N deviations; -1 = off (default: -1)"},
-    {"--typical, --typical-p", "X", OPT_F32, S(typical_p), RUN, ANY,
+    {"--typical, --typical-p", "X", OPT_F32, S(typical_p), RUN, 0, 1,
      "locally typical; 1 = off (default: 1)"},
-    {"--xtc-probability", "X", OPT_F32, S(xtc_probability), RUN, ANY,
+    {"--xtc-probability", "X", OPT_F32, S(xtc_probability), RUN, 0, 1,
      "chance to exclude top choices (default: 0)"},
-    {"--xtc-threshold", "X", OPT_F32, S(xtc_threshold), RUN, ANY,
+    {"--xtc-threshold", "X", OPT_F32, S(xtc_threshold), RUN, 0, 1,
      "what counts as a top choice (default: 0.1)"},
-    {"--repeat-last-n", "N", OPT_I32, S(repeat_last_n), RUN, -1, 2147483647.0,
+    {"--repeat-last-n", "N", OPT_I32, S(repeat_last_n), RUN, -1, IG_CONTEXT_MAX,
      "tokens looked back for penalties; -1 = context (default: 64)"},
-    {"--repeat-penalty", "X", OPT_F32, S(repeat_penalty), RUN, ANY, "1 = off (default: 1)"},
+    {"--repeat-penalty", "X", OPT_F32, S(repeat_penalty), RUN, FLT_MIN, FLT_MAX, "1 = off (default: 1)"},
     {"--presence-penalty", "X", OPT_F32, S(presence_penalty), RUN, ANY, "0 = off (default: 0)"},
     {"--frequency-penalty", "X", OPT_F32, S(frequency_penalty), RUN, ANY, "0 = off (default: 0)"},
-    {"--dry-multiplier", "X", OPT_F32, S(dry_multiplier), RUN, ANY, "0 = off (default: 0)"},
-    {"--dry-base", "X", OPT_F32, S(dry_base), RUN, ANY, "(default: 1.75)"},
+    {"--dry-multiplier", "X", OPT_F32, S(dry_multiplier), RUN, 0, FLT_MAX, "0 = off (default: 0)"},
+    {"--dry-base", "X", OPT_F32, S(dry_base), RUN, 1, FLT_MAX, "(default: 1.75)"},
     {"--dry-allowed-length", "N", OPT_I32, S(dry_allowed_length), RUN, 0, 2147483647.0,
      "(default: 2)"},
-    {"--dry-penalty-last-n", "N", OPT_I32, S(dry_penalty_last_n), RUN, -1, 2147483647.0,
+    {"--dry-penalty-last-n", "N", OPT_I32, S(dry_penalty_last_n), RUN, -1, IG_CONTEXT_MAX,
      "-1 = context (default: 64)"},
     {"--dry-sequence-breaker", "TEXT", OPT_LIST, AT(dry_breakers), RUN, 0, 0,
      "replaces the default breakers; may be repeated"},
-    {"--dynatemp-range", "X", OPT_F32, S(dynatemp_range), RUN, ANY, "0 = off (default: 0)"},
-    {"--dynatemp-exp", "X", OPT_F32, S(dynatemp_exponent), RUN, ANY, "(default: 1)"},
+    {"--dynatemp-range", "X", OPT_F32, S(dynatemp_range), RUN, 0, FLT_MAX, "0 = off (default: 0)"},
+    {"--dynatemp-exp", "X", OPT_F32, S(dynatemp_exponent), RUN, 0, FLT_MAX, "(default: 1)"},
     {"--mirostat", "N", OPT_I32, S(mirostat), RUN, 0, 2, "0 off, 1 or 2 (default: 0)"},
-    {"--mirostat-ent", "X", OPT_F32, S(mirostat_tau), RUN, ANY, "target entropy (default: 5)"},
-    {"--mirostat-lr", "X", OPT_F32, S(mirostat_eta), RUN, ANY, "learning rate (default: 0.1)"},
-    {"--adaptive-target", "X", OPT_F32, S(adaptive_target), RUN, ANY,
+    {"--mirostat-ent", "X", OPT_F32, S(mirostat_tau), RUN, 0, FLT_MAX, "target entropy (default: 5)"},
+    {"--mirostat-lr", "X", OPT_F32, S(mirostat_eta), RUN, 0, FLT_MAX, "learning rate (default: 0.1)"},
+    {"--adaptive-target", "X", OPT_F32, S(adaptive_target), RUN, -FLT_MAX, 1,
      "adaptive-p; negative = off (default: -1)"},
-    {"--adaptive-decay", "X", OPT_F32, S(adaptive_decay), RUN, ANY, "(default: 0.9)"},
+    {"--adaptive-decay", "X", OPT_F32, S(adaptive_decay), RUN, 0, 0.99, "(default: 0.9)"},
     {"--samplers", "NAMES", OPT_STR, S(samplers), RUN, 0, 0,
      "chain, names joined by ; "
      "(default: penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature)"},
-    {"--sampler-seq", "LETTERS", OPT_STR, AT(sampler_letters), RUN, 0, 0,
+    {"--sampler-seq, --sampling-seq", "LETTERS", OPT_STR, AT(sampler_letters), RUN, 0, 0,
      "chain as letters (default: edskypmxt)"},
     {"-l, --logit-bias", "ID(+/-)X", OPT_LIST, AT(logit_bias), RUN, 0, 0,
      "add X to a token's logit, e.g. 15043+1; may be repeated"},
     {"--ignore-eos", NULL, OPT_FLAG, S(ignore_eos), RUN, 0, 0, "go on after an end token"},
 
     {"--json", NULL, OPT_FLAG, AT(json), RUN | INFO | BENCH | PPL | TOK, 0, 0, "print JSON"},
+    {"--archs", NULL, OPT_FLAG, AT(archs), INFO, 0, 0,
+     "the architectures that can be run; needs no model"},
     {"--metadata", NULL, OPT_FLAG, AT(metadata), INFO, 0, 0, "every key"},
     {"--tensors", NULL, OPT_FLAG, AT(tensors), INFO, 0, 0, "every tensor"},
     {"--plan", NULL, OPT_FLAG, AT(plan), INFO, 0, 0, "the plan that would run"},
@@ -173,23 +178,43 @@ const opt_row CLI_OPTIONS[] = {
 };
 const size_t CLI_OPTION_COUNT = IG_COUNT(CLI_OPTIONS);
 
+const foreign_row CLI_FOREIGN[] = {
+    {"-ngl, --gpu-layers, --n-gpu-layers, -sm, --split-mode, -ts, --tensor-split, -mg, --main-gpu",
+     "this version has no GPU backend"},
+    {"-fa, --flash-attn", "attention is always done in one pass"},
+    {"-ub, --ubatch-size", "-b is the number of tokens that are computed at once"},
+    {"-tb, --threads-batch", "-t holds for prompts too"},
+    {"--mmap, --no-mmap, --mlock, --numa", "weights are mapped or packed as the device needs it"},
+    {"-hf, -hfr, --hf-repo, -mu, --model-url", "models are files here; download it first"},
+    {"--lora, --control-vector", "adapters cannot be added; merge them into the model"},
+    {"--grammar, --grammar-file, -j, --json-schema", "output cannot be constrained yet"},
+    {"--jinja, --no-jinja", "chat templates are always rendered as Jinja"},
+    {"--no-warmup, --warmup, --no-perf, --perf", "there is nothing to switch off"},
+    {"--color, --simple-io", "what a terminal can do is found out; NO_COLOR turns colours off"},
+    {"-i, --interactive, -if, --interactive-first", "-cnv chats"},
+    {"--keep", "the context is not shifted; a full one ends the text"},
+    {"--list-devices", "the devices are cpu and ref"},
+};
+const size_t CLI_FOREIGN_COUNT = IG_COUNT(CLI_FOREIGN);
+
 const cli_command CLI_COMMANDS[CMD_COUNT] = {
     [CMD_RUN] = {
-        "run", "MODEL [-p TEXT | -f FILE]", "generate text, or chat on a terminal",
-        "Completes the prompt given by -p, -f or standard input. On a terminal without a prompt "
-        "it chats, when the\n"
-        "model has a chat template: /help lists the commands there, "
-        "Ctrl-C stops an answer and keeps its text.\n"
+        "run", "MODEL [MESSAGE | -p TEXT | -f FILE]", "generate text, or chat on a terminal",
+        "Completes the prompt given by -p, -f or standard input. A message after the model is "
+        "answered as in a chat,\n"
+        "once, when the model has a chat template. On a terminal without any text it chats: "
+        "/help lists the commands\n"
+        "there, Ctrl-C stops an answer and keeps its text.\n"
         "Lines typed there are kept in $XDG_STATE_HOME/ingot/history "
         "(~/.local/state/ingot/history). With -cnv and\n"
         "no terminal every line of standard input is a message.",
         "ingot run gemma-3-270m-q4_k_m.gguf -p \"The capital of France is\" -n 32 --temp 0",
-        cmd_run, false},
+        cmd_run, .takes_message = true},
     [CMD_INFO] = {
-        "info", "MODEL [--metadata] [--tensors] [--plan] [--fit]",
+        "info", "(MODEL [--metadata] [--tensors] [--plan] [--fit] | --archs)",
         "what a model file is and whether it fits",
         "Works on any GGUF file, also of an architecture that cannot be run.",
-        "ingot info model.gguf --plan", cmd_info, false},
+        "ingot info model.gguf --plan", cmd_info, .model_optional = true},
     [CMD_BENCH] = {
         "bench", "MODEL [-p N] [-n N] [-d N] [-r N]",
         "prompt and generation speed, with the share of the roof",
@@ -197,7 +222,7 @@ const cli_command CLI_COMMANDS[CMD_COUNT] = {
         "The share of the roof compares prompt processing with\n"
         "the measured dot-product rate of the machine "
         "and generation with its measured read bandwidth.",
-        "ingot bench model.gguf -p 512 -n 128 -r 5 --json", cmd_bench, false},
+        "ingot bench model.gguf -p 512 -n 128 -r 5 --json", cmd_bench},
     [CMD_PERPLEXITY] = {
         "perplexity", "MODEL -f TEXT", "perplexity of a text, or divergence from a saved base",
         "The text is cut into chunks of the context; "
@@ -205,24 +230,24 @@ const cli_command CLI_COMMANDS[CMD_COUNT] = {
         "--kl-divergence-base FILE the log-probabilities are saved in llama-perplexity's format; "
         "with --kl-divergence\n"
         "they are compared with it.",
-        "ingot perplexity model.gguf -f wiki.txt -c 512", cmd_perplexity, false},
+        "ingot perplexity model.gguf -f wiki.txt -c 512", cmd_perplexity},
     [CMD_TOKENIZE] = {
-        "tokenize", "MODEL (-p TEXT | -f FILE) [--ids]", "text to token ids",
+        "tokenize", "MODEL (-p TEXT | -f FILE | --stdin) [--ids]", "text to token ids",
         "Adds the begin token when the vocabulary says so, and reads control tokens in the text.",
-        "ingot tokenize model.gguf -p \"Hello world\" --ids", cmd_tokenize, false},
+        "ingot tokenize model.gguf -p \"Hello world\" --ids", cmd_tokenize},
     [CMD_DETOKENIZE] = {
         "detokenize", "MODEL --ids FILE", "token ids to text",
         "Ids are separated by blanks or commas.",
-        "echo 9259 1902 | ingot detokenize model.gguf --ids -", cmd_detokenize, false},
+        "echo 9259 1902 | ingot detokenize model.gguf --ids -", cmd_detokenize},
     [CMD_TEMPLATE] = {
         "template", "(MODEL | --template-file F) --messages FILE", "render a chat template",
         "Prints exactly the rendered bytes. "
         "A template that raises: its message on standard error, exit code 1.",
-        "ingot template model.gguf --messages chat.json --tools tools.json", cmd_template, true},
+        "ingot template model.gguf --messages chat.json --tools tools.json", cmd_template, .model_optional = true},
     [CMD_LOGITS] = {
         "logits", "MODEL --ids FILE --out FILE", "logits of every position",
         "The file holds int32 rows, int32 width, then float32 rows. "
         "The bytes do not depend on -t or -b.",
-        "ingot logits model.gguf --ids ids.txt --out logits.bin", cmd_logits, false},
+        "ingot logits model.gguf --ids ids.txt --out logits.bin", cmd_logits},
 };
 /* clang-format on */

@@ -6,39 +6,127 @@
 #include <float.h>
 #include <stdlib.h>
 
-static bool has_name(const opt_row *row, const char *name, size_t n) {
-    for (const char *p = row->names; *p;) {
-        size_t len = strcspn(p, ",");
-        if (len == n && strncmp(p, name, n) == 0)
+#define OPTION_BYTES_MAX 64
+#define EXIT_STATUS                                                                                \
+    ".SH EXIT STATUS\n0 success, 1 failure, 2 wrong usage, 130 interrupted (128 and the "          \
+    "signal).\n"
+
+/* The next of the names "-a, --b" at *at; false after the last. */
+static bool next_name(const char **at, ig_str *name) {
+    const char *p = *at + strspn(*at, ", ");
+    *name = (ig_str){p, strcspn(p, ",")};
+    *at = p + name->n;
+    return name->n > 0;
+}
+
+/* The peer takes _ for - in long names; so do we. */
+static bool same_name(ig_str a, ig_str b) {
+    bool same = a.n == b.n;
+    for (size_t i = 0; same && i < a.n; i++)
+        same = a.p[i] == b.p[i] || (i > 1 && a.p[i] == '-' && b.p[i] == '_');
+    return same;
+}
+
+bool cli_has_name(const char *names, ig_str name) {
+    for (ig_str one; next_name(&names, &one);) {
+        if (same_name(one, name))
             return true;
-        p += len;
-        p += strspn(p, ", ");
     }
     return false;
 }
 
-static const opt_row *find(cli_command_id command, const char *name, size_t n) {
+static const opt_row *find(cli_command_id command, ig_str name) {
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
-        if ((CLI_OPTIONS[i].commands & 1u << command) && has_name(&CLI_OPTIONS[i], name, n))
+        if ((CLI_OPTIONS[i].commands & 1u << command) && cli_has_name(CLI_OPTIONS[i].names, name))
             return &CLI_OPTIONS[i];
     }
     return NULL;
+}
+
+/* Edit distance; both at most OPTION_BYTES_MAX. */
+static uint32_t distance(ig_str a, ig_str b) {
+    uint32_t row[OPTION_BYTES_MAX + 1];
+    for (uint32_t j = 0; j <= b.n; j++)
+        row[j] = j;
+    for (uint32_t i = 1; i <= a.n; i++) {
+        uint32_t corner = row[0];
+        row[0] = i;
+        for (uint32_t j = 1; j <= b.n; j++) {
+            const uint32_t change = corner + (a.p[i - 1] != b.p[j - 1]);
+            corner = row[j];
+            row[j] = IG_MIN(change, IG_MIN(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[b.n];
+}
+
+/* The option of a command that a wrong name is nearest to: its beginning, or a few letters away.
+ * Empty when nothing is near. */
+static ig_str nearest(cli_command_id command, ig_str wrong) {
+    ig_str best = {0}, name;
+    uint32_t least = IG_MIN(4u, (uint32_t)wrong.n / 3 + 1);
+    for (size_t i = 0; i < CLI_OPTION_COUNT && wrong.n <= OPTION_BYTES_MAX; i++) {
+        if (!(CLI_OPTIONS[i].commands & 1u << command))
+            continue;
+        for (const char *at = CLI_OPTIONS[i].names; next_name(&at, &name);) {
+            const bool begins =
+                wrong.n > 3 && name.n > wrong.n && memcmp(name.p, wrong.p, wrong.n) == 0;
+            const uint32_t far = begins ? 0 : distance(wrong, name);
+            if (far < least) {
+                least = far;
+                best = name;
+            }
+        }
+    }
+    return best;
+}
+
+static bool fail_unknown(cli_command_id command, ig_str name) {
+    const char *help = CLI_COMMANDS[command].name;
+    for (size_t i = 0; i < CLI_FOREIGN_COUNT; i++) {
+        if (cli_has_name(CLI_FOREIGN[i].names, name)) {
+            cli_fail("there is no %.*s: %s; see ingot %s --help", IG_STR_ARG(name),
+                     CLI_FOREIGN[i].why, help);
+            return false;
+        }
+    }
+    ig_str near = nearest(command, name);
+    if (near.n)
+        cli_fail("unknown option %.*s; is it %.*s? See ingot %s --help", IG_STR_ARG(name),
+                 IG_STR_ARG(near), help);
+    else
+        cli_fail("unknown option %.*s; see ingot %s --help", IG_STR_ARG(name), help);
+    return false;
+}
+
+/* What a number option takes. */
+static void range_text(const opt_row *row, char out[96]) {
+    const bool whole = row->type != OPT_F32 && row->type != OPT_F64;
+    const char *kind = whole ? "a whole number" : "a number";
+    const bool low = row->min > -FLT_MAX,
+               high = row->max < (whole ? 4294967295.0 : (double)FLT_MAX);
+    if (row->min == FLT_MIN)
+        snprintf(out, 96, "%s above 0", kind);
+    else if (low && high)
+        snprintf(out, 96, whole ? "%s from %.0f to %.0f" : "%s from %g to %g", kind, row->min,
+                 row->max);
+    else if (low)
+        snprintf(out, 96, whole ? "%s of at least %.0f" : "%s of at least %g", kind, row->min);
+    else if (high)
+        snprintf(out, 96, "%s of at most %g", kind, row->max);
+    else
+        snprintf(out, 96, "%s", kind);
 }
 
 static bool store_number(const opt_row *row, const char *text, void *at) {
     char *end;
     errno = 0;
     double d = strtod(text, &end);
-    if (end == text || *end || errno == ERANGE || !(d >= row->min && d <= row->max)) {
-        /* -1 is everybody's word for "random" or "no limit" where the type
-         * has no negative numbers. */
-        if (!(row->type == OPT_U64 && strcmp(text, "-1") == 0))
-            return false;
-    }
-    if (row->type == OPT_F32 && (d > FLT_MAX || d < -FLT_MAX))
+    if (end == text || *end || errno == ERANGE || !(d >= row->min && d <= row->max))
         return false;
     if (row->type != OPT_F32 && row->type != OPT_F64 && text[strspn(text, "+-0123456789")] != '\0')
         return false;
+    /* Where the type has no negative numbers, -1 is everybody's word for "as you like". */
     uint32_t u32 = (uint32_t)(d < 0 ? 0 : d);
     int32_t i32 = (int32_t)d;
     int64_t i64 = strtoll(text, NULL, 10);
@@ -70,7 +158,8 @@ static bool store_number(const opt_row *row, const char *text, void *at) {
     return true;
 }
 
-static bool store(const cli_command *cmd, const opt_row *row, const char *name, const char *value,
+/* Texts of a list are unescaped where they stand. */
+static bool store(const cli_command *cmd, const opt_row *row, const char *name, char *value,
                   cli_options *o) {
     void *at = (char *)o + row->offset;
     if (row->type == OPT_STR) {
@@ -83,34 +172,53 @@ static bool store(const cli_command *cmd, const opt_row *row, const char *name, 
             cli_fail("%s: at most %d times", name, CLI_LIST_MAX);
             return false;
         }
+        if (!o->no_escape)
+            value[cli_unescape(value, strlen(value))] = '\0';
         list->items[list->n++] = value;
         return true;
     }
     if (store_number(row, value, at))
         return true;
-    cli_fail("%.*s takes %s, not \"%s\"; see ingot %s --help", (int)strcspn(name, "="), name,
-             row->arg, value, cmd->name);
+    char range[96];
+    range_text(row, range);
+    cli_fail("%.*s takes %s, not \"%s\"; see ingot %s --help", (int)strcspn(name, "=, "), name,
+             range, value, cmd->name);
     return false;
+}
+
+/* -n32 for -n 32: the option, and where its number starts. */
+static const opt_row *find_joined(cli_command_id command, const char *arg) {
+    if (arg[1] == '-' || !arg[2] || !strchr("0123456789-.", arg[2]))
+        return NULL;
+    const opt_row *row = find(command, (ig_str){arg, 2});
+    return row && row->type >= OPT_U32 ? row : NULL;
 }
 
 static bool parse_option(cli_command_id command, int argc, char **argv, int *i, cli_options *o) {
     const cli_command *cmd = &CLI_COMMANDS[command];
-    const char *arg = argv[*i], *equals = strncmp(arg, "--", 2) == 0 ? strchr(arg, '=') : NULL;
-    size_t n = equals ? (size_t)(equals - arg) : strlen(arg);
-    const opt_row *row = find(command, arg, n);
-    if (!row) {
-        cli_fail("unknown option %.*s; see ingot %s --help", (int)n, arg, cmd->name);
-        return false;
+    char *arg = argv[*i], *equals = strncmp(arg, "--", 2) == 0 ? strchr(arg, '=') : NULL;
+    const ig_str name = {arg, equals ? (size_t)(equals - arg) : strlen(arg)};
+    const opt_row *row = find(command, name);
+    if (!row && (row = find_joined(command, arg)) != NULL) {
+        char one[3] = {arg[0], arg[1], '\0'};
+        return store(cmd, row, one, arg + 2, o);
     }
+    if (!row)
+        return fail_unknown(command, name);
     if (row->type == OPT_FLAG) {
         bool yes = true;
         memcpy((char *)o + row->offset, &yes, sizeof yes);
         if (equals)
-            cli_fail("%.*s takes no value", (int)n, arg);
+            cli_fail("%.*s takes no value", IG_STR_ARG(name));
         return !equals;
     }
     if (!equals && *i + 1 >= argc) {
         cli_fail("%s needs %s; see ingot %s --help", arg, row->arg, cmd->name);
+        return false;
+    }
+    if (row->offset == offsetof(cli_options, model) && o->model) {
+        cli_fail("two models are given, \"%s\" and the one of %.*s; leave one out", o->model,
+                 IG_STR_ARG(name));
         return false;
     }
     return store(cmd, row, arg, equals ? equals + 1 : argv[++*i], o);
@@ -120,14 +228,15 @@ const opt_row *cli_number_option(cli_command_id command, const char *name) {
     char dashed[64];
     for (int dashes = 2; dashes > 0; dashes--) {
         int n = snprintf(dashed, sizeof dashed, "%s%s", dashes == 2 ? "--" : "-", name);
-        const opt_row *row = n < (int)sizeof dashed ? find(command, dashed, (size_t)n) : NULL;
+        const opt_row *row =
+            n < (int)sizeof dashed ? find(command, (ig_str){dashed, (size_t)n}) : NULL;
         if (row && row->type >= OPT_U32)
             return row;
     }
     return NULL;
 }
 
-bool cli_option_set(cli_command_id command, const opt_row *row, const char *value, cli_options *o) {
+bool cli_option_set(cli_command_id command, const opt_row *row, char *value, cli_options *o) {
     return store(&CLI_COMMANDS[command], row, row->names, value, o);
 }
 
@@ -174,8 +283,27 @@ void cli_option_print(FILE *to, const opt_row *row, const cli_options *o) {
     }
 }
 
+/* The model, or a word of the message behind it. */
+static bool take_word(const cli_command *cmd, const char *arg, cli_options *o) {
+    if (!o->model) {
+        o->model = arg;
+    } else if (cmd->takes_message && o->words.n < CLI_LIST_MAX) {
+        o->words.items[o->words.n++] = arg;
+    } else if (cmd->takes_message) {
+        cli_fail("the message has more than %d words; put it between quotes", CLI_LIST_MAX);
+        return false;
+    } else {
+        cli_fail("too many arguments: \"%s\"; see ingot %s --help", arg, cmd->name);
+        return false;
+    }
+    return true;
+}
+
 bool cli_parse(cli_command_id command, int argc, char **argv, cli_options *o) {
+    const cli_command *cmd = &CLI_COMMANDS[command];
     bool options = true;
+    for (int i = 2; i < argc; i++) /* it holds for what stands before it, too */
+        o->no_escape = o->no_escape || strcmp(argv[i], "--no-escape") == 0;
     for (int i = 2; i < argc; i++) {
         const char *arg = argv[i];
         if (options && strcmp(arg, "--") == 0) {
@@ -183,19 +311,12 @@ bool cli_parse(cli_command_id command, int argc, char **argv, cli_options *o) {
         } else if (options && arg[0] == '-' && arg[1]) {
             if (!parse_option(command, argc, argv, &i, o))
                 return false;
-        } else if (!o->model) {
-            o->model = arg;
-        } else if (!o->rest) {
-            o->rest = arg;
-        } else {
-            cli_fail("too many arguments: \"%s\"; see ingot %s --help", arg,
-                     CLI_COMMANDS[command].name);
+        } else if (!take_word(cmd, arg, o)) {
             return false;
         }
     }
-    if (!o->help && !o->model && !CLI_COMMANDS[command].model_optional) {
-        cli_fail("no model given; usage: ingot %s %s", CLI_COMMANDS[command].name,
-                 CLI_COMMANDS[command].usage);
+    if (!o->help && !o->model && !cmd->model_optional) {
+        cli_fail("no model given; usage: ingot %s %s", cmd->name, cmd->usage);
         return false;
     }
     return true;
@@ -270,7 +391,7 @@ void cli_man(FILE *to, cli_command_id command) {
     }
     fputs(".SH EXAMPLE\n.nf\n", to);
     man_text(to, c->example);
-    fputs("\n.fi\n.SH EXIT STATUS\n0 success, 1 failure, 2 wrong usage.\n", to);
+    fprintf(to, "\n.fi\n%s", EXIT_STATUS);
 }
 
 void cli_man_overview(FILE *to) {
@@ -284,19 +405,16 @@ void cli_man_overview(FILE *to) {
         man_text(to, CLI_COMMANDS[c].summary);
         fputc('\n', to);
     }
-    fputs(".SH EXIT STATUS\n0 success, 1 failure, 2 wrong usage.\n", to);
+    fputs(EXIT_STATUS, to);
 }
 
 static void completion_names(FILE *to, unsigned command) {
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         if (!(CLI_OPTIONS[i].commands & 1u << command))
             continue;
-        for (const char *p = CLI_OPTIONS[i].names; *p;) {
-            size_t n = strcspn(p, ",");
-            fprintf(to, "%.*s ", (int)n, p);
-            p += n;
-            p += strspn(p, ", ");
-        }
+        ig_str name;
+        for (const char *at = CLI_OPTIONS[i].names; next_name(&at, &name);)
+            fprintf(to, "%.*s ", IG_STR_ARG(name));
     }
 }
 

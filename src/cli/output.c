@@ -2,12 +2,17 @@
  * files they are given. */
 #include "cli/cli.h"
 
+#include "json/json.h"
+
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LINE_BYTES_MAX 4096 /* of what is said to a person at once */
 
 bool cli_color(FILE *f) {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -18,15 +23,29 @@ bool cli_is_terminal(FILE *f) {
     return isatty(fileno(f));
 }
 
-int cli_fail(const char *format, ...) {
+static void print_error(const char *format, va_list args) {
     bool color = cli_color(stderr);
+    char line[LINE_BYTES_MAX];
+    vsnprintf(line, sizeof line, format, args);
+    fprintf(stderr, "%singot:%s ", color ? "\033[31m" : "", color ? "\033[0m" : "");
+    cli_put_visible(stderr, line, strlen(line));
+    fputc('\n', stderr);
+}
+
+int cli_fail(const char *format, ...) {
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "%singot:%s ", color ? "\033[31m" : "", color ? "\033[0m" : "");
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    print_error(format, args);
     va_end(args);
     return EXIT_FAILED;
+}
+
+int cli_usage(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    print_error(format, args);
+    va_end(args);
+    return EXIT_USAGE;
 }
 
 int cli_fail_error(const ingot_error *error) {
@@ -36,17 +55,20 @@ int cli_fail_error(const ingot_error *error) {
 void cli_progress(void *user, double share) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    double *started = user, t = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-    if (*started == 0)
-        *started = t;
-    if (t - *started < 1.0 || !isatty(fileno(stderr)))
-        return;
+    cli_bar *bar = user;
+    double t = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
     int done = (int)(share * 40);
-    if (share >= 1)
-        fprintf(stderr, "\r%*s\r", 60, "");
-    else
-        fprintf(stderr, "\rloading [%.*s%*s] %3d%%", done,
+    if (bar->started == 0)
+        bar->started = t;
+    if (share >= 1) {
+        if (bar->shown)
+            fprintf(stderr, "\r%*s\r", 60, "");
+        bar->shown = false;
+    } else if (t - bar->started >= 1.0 && isatty(fileno(stderr))) {
+        fprintf(stderr, "\r%s [%.*s%*s] %3d%%", bar->what, done,
                 "########################################", 40 - done, "", (int)(share * 100));
+        bar->shown = true;
+    }
 }
 
 bool cli_may_replace(const char *path, const char *const *inputs, size_t n) {
@@ -108,7 +130,7 @@ size_t cli_unescape(char *text, size_t n) {
             if (next == 'x' && i + 2 < n && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
                 c = (char)(hex(text[i + 1]) * 16 + hex(text[i + 2]));
                 i += 2;
-            } else if (strchr("ntr\\\"'", next)) {
+            } else if (next && strchr("ntr\\\"'", next)) {
                 c = next == 'n' ? '\n' : next == 't' ? '\t' : next == 'r' ? '\r' : next;
             } else {
                 text[out++] = c;
@@ -120,34 +142,57 @@ size_t cli_unescape(char *text, size_t n) {
     return out;
 }
 
+/* Control characters but for tab and newline: C0, DEL and C1 (U+0080 to U+009F), which some
+ * terminals also take as single bytes. Returns their length, 0 = none; *skip gets that of any
+ * character. */
+static size_t control_at(const char *p, size_t n, size_t *skip) {
+    unsigned char c = (unsigned char)p[0];
+    *skip = 1;
+    while (c >= 0xC0 && *skip < n && ((unsigned char)p[*skip] & 0xC0) == 0x80)
+        ++*skip;
+    if (c == 0xC2 && *skip > 1 && (unsigned char)p[1] < 0xA0)
+        return 2;
+    return (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0) ? 1 : 0;
+}
+
+bool cli_put_visible(FILE *f, const char *p, size_t n) {
+    bool terminal = isatty(fileno(f)), ok = true;
+    size_t start = 0;
+    for (size_t i = 0, skip; ok && terminal && i < n; i += skip) {
+        size_t control = control_at(p + i, n - i, &skip);
+        if (!control)
+            continue;
+        ok = fwrite(p + start, 1, i - start, f) == i - start && fputs("\uFFFD", f) >= 0;
+        skip = control;
+        start = i + control;
+    }
+    ok = ok && fwrite(p + start, 1, n - start, f) == n - start;
+    return ok && (f != stdout || fflush(f) == 0);
+}
+
 bool cli_write(const char *p, size_t n) {
-    if (fwrite(p, 1, n, stdout) == n && fflush(stdout) == 0)
+    if (cli_put_visible(stdout, p, n))
         return true;
     cli_fail("cannot write to standard output: %s", strerror(errno));
     return false;
 }
 
-/* Control characters but for tab and newline: C0, DEL and C1 (U+0080 to U+009F). Returns
- * their length, 0 = none. */
-static size_t control_at(const char *p, size_t n) {
-    unsigned char c = (unsigned char)p[0];
-    if (c == 0xC2 && n > 1 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xA0)
-        return 2;
-    return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F ? 1 : 0;
+bool cli_print_visible(FILE *f, const char *format, ...) {
+    char line[LINE_BYTES_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    return cli_put_visible(f, line, strlen(line));
 }
 
-bool cli_put_visible(const char *p, size_t n) {
-    bool terminal = isatty(STDOUT_FILENO), ok = true;
-    size_t start = 0;
-    for (size_t i = 0; ok && terminal && i < n;) {
-        size_t skip = control_at(p + i, n - i);
-        if (skip)
-            ok = fwrite(p + start, 1, i - start, stdout) == i - start &&
-                 fputs("\uFFFD", stdout) >= 0;
-        i += skip ? skip : 1;
-        start = skip ? i : start;
-    }
-    return ok && fwrite(p + start, 1, n - start, stdout) == n - start && fflush(stdout) == 0;
+void cli_put_json_number(FILE *f, double d) {
+    char text[IG_JSON_NUM_BYTES];
+    ig_json_format_num(d, text);
+    size_t n = strlen(text);
+    if (n > 2 && strcmp(text + n - 2, ".0") == 0)
+        text[n - 2] = '\0';
+    fputs(isfinite(d) ? text : "null", f);
 }
 
 void cli_put_json_string(FILE *f, const char *p, size_t n) {
@@ -156,7 +201,7 @@ void cli_put_json_string(FILE *f, const char *p, size_t n) {
         unsigned char c = (unsigned char)p[i];
         if (c == '"' || c == '\\')
             fprintf(f, "\\%c", c);
-        else if (c < 0x20)
+        else if (c < 0x20 || c == 0x7F)
             fprintf(f, "\\u%04x", c);
         else
             fputc(c, f);

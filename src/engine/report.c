@@ -197,7 +197,8 @@ static void parts_json(reporter *r) {
     ig_json_put_int(&r->json, n);
     ig_json_key(&r->json, "parts_missing");
     ig_json_open_array(&r->json);
-    for (uint32_t part = 0; (part = ig_checkpoint_part_missing(r->ckpt, part)) < n; part++)
+    for (uint32_t part = ig_checkpoint_part_missing(r->ckpt, 0); part < n;
+         part = ig_checkpoint_part_missing(r->ckpt, part + 1))
         ig_json_put_int(&r->json, (int64_t)part + 1);
     ig_json_close_array(&r->json);
 }

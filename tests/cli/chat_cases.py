@@ -103,7 +103,14 @@ def commands(folder):
     t.say("/system be brief", "system message set")
     t.say("/set temp 0.5", "0.5")
     t.say("/set", "temp             0.5")
-    t.say("/set temp hot", "takes X, not \"hot\"")
+    t.say("/set temp hot", "--temp takes a number, not \"hot\"")
+    t.say("/set top-p 2", "--top-p takes a number from 0 to 1")
+    t.send("   \n")
+    t.expect("> ")
+    t.say("/stats", "3 messages; ")
+    t.say("/?", "/regen")
+    t.say(f"/load {folder}/tiny.gguf", "is no saved conversation")
+    t.say(f"/read {folder}/tiny.gguf", "is no text")
     t.say("/set prompt x", "no number \"prompt\"")
     t.say("/nonsense", "unknown command /nonsense")
     t.say("/read /nonexistent", "No such file")
@@ -124,8 +131,8 @@ def commands(folder):
         f.write('[{"content": "x"}]')
     t.say(f"/load {folder}/bad.json", "message 0 has no role")
     t.say("/stats", "5 messages; ")
-    t.send("/exit\n")
-    check(t.end() == 0, "/exit is not 0")
+    t.send("/bye\n")
+    check(t.end() == 0, "/bye is not 0")
 
 
 def lines(folder):
@@ -250,10 +257,21 @@ def wrong_role(folder):
     t.end()
 
 
+def names(folder):
+    """A model's name must not command the terminal."""
+    t = start(folder, model="nasty.gguf")
+    t.say("hi")
+    t.send("/stats\n")
+    t.expect("GB/s")
+    t.send("\x04")
+    t.end()
+    check("evil" in t.raw and "\x1b]" not in t.raw and "\x9b" not in t.raw and "\a" not in t.raw, f"raw name in {t.raw!r}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([MAKE_TINY, folder], check=True)
-        for case in (commands, lines, history, interrupt, reuse, typed_ahead, full_context, broken_template, wrong_role):
+        for case in (commands, lines, history, interrupt, reuse, typed_ahead, full_context, broken_template, wrong_role, names):
             case(folder)
             print("chat:", case.__name__)
     return 1 if failures else 0

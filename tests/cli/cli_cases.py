@@ -30,6 +30,7 @@ FILES = {
     "ids-huge": b"1 99999999999999999999",
     "ids-many": " ".join(str(i % 250) for i in range(150)).encode(),
     "empty": b"",
+    "escapes": b"a\\n\\\0\\x41\\'\\t\\",
     "hello": b"hello",
     "hello-line": b"hello\n",
     "invalid": b"a\xff\xfe\xc3b",
@@ -61,6 +62,10 @@ CASES = [
     ("tokenize tiny.gguf -p a\\nb --ids", "[97, 10, 98]\n", 0, ""),
     ("tokenize tiny.gguf -p a\\nb --ids --no-escape", "[97, 92, 110, 98]\n", 0, ""),
     ("tokenize tiny.gguf -f invalid --ids", re.compile(r"\[97, .*98\]\n"), 0, ""),
+    ("tokenize tiny.gguf -f escapes --ids", "[97, 10, 92, 0, 65, 39, 9, 92]\n", 0, ""),
+    ("tokenize tiny.gguf --stdin --ids --log-disable < escapes", "[97, 10, 92, 0, 65, 39, 9, 92]\n", 0, ""),
+    ("tokenize tiny.gguf -f escapes --ids --no-escape", "[97, 92, 110, 92, 0, 92, 120, 52, 49, 92, 39, 92, 116, 92]\n", 0, ""),
+    ("tokenize tiny.gguf -p hi --ids --show-count", "[104, 105]\nTotal number of tokens: 2\n", 0, ""),
     ("tokenize tiny.gguf -p hi", "   104 -> 'h'\n   105 -> 'i'\n", 0, ""),
     ("tokenize tiny.gguf -p hi --show-count", "   104 -> 'h'\n   105 -> 'i'\nTotal number of tokens: 2\n", 0, ""),
     ("detokenize vocab.gguf --ids ids", "hia", 0, ""),
@@ -74,7 +79,13 @@ CASES = [
     ("template --template-file syntax --messages messages", "", 1, "endfor"),
     ("template --template-file gemma --messages not-messages", "", 1, "messages must be a JSON array"),
     ("template --template-file gemma --messages not-json", "", 1, "line 1"),
-    ("template --template-file gemma --messages messages --now yesterday", "", 1, "--now takes a time"),
+    ("template --template-file clock --messages messages --now 2024-02-29", "2024-02-29 00:00", 0, ""),
+    ("template --template-file clock --messages messages --now 2024-07-26T12:30Z", "2024-07-26 12:30", 0, ""),
+    ("template --template-file clock --messages messages --now 2024-07-26T12:30:01.5+02:00", "2024-07-26 12:30", 0, ""),
+    *[(f"template --template-file clock --messages messages --now {wrong}", "", 2, "--now takes a time")
+      for wrong in ("yesterday", "2023-02-29", "2024-02-31T10:00:00", "2024-01-01T24:00:00", "2024-01-01T10:60", "2024-1-1",
+                    "2024-07-26T12:30:00+2", "2024-07-26T12:30:00.", "99999999999-01-01", "2024-07-26T", "1970-01-01T00:00:00")],
+    ("template --template-file gemma --messages messages --tools ids-nul", "", 1, "ids-nul: a zero byte"),
     ("template q8.gguf --messages messages", "", 1, "no chat template"),
     ("template broken.gguf --messages messages", "", 1, "correct the template"),
     ("template --messages messages", "", 2, "--template-file"),
@@ -86,15 +97,27 @@ CASES = [
     ("run tiny.gguf -p t -q", "tuvwxyz.", 0, ""),
     ("run tiny.gguf -p t -q --no-display-prompt", "uvwxyz.", 0, ""),
     ("run tiny.gguf -p t -n 0 -q", "t", 0, ""),
-    ("run tiny.gguf -f hello-line -q", "hello\nxyz.", 0, ""),
+    ("run tiny.gguf -f hello-line -q", "hellopqrstuvwxyz.", 0, ""),
+    ("run tiny.gguf -q < hello-line", "hellopqrstuvwxyz.", 0, ""),
+    ("run tiny.gguf -f escapes -n 1 -q --no-escape", re.compile(r"a\\n.*"), 0, ""),
+    ("run tiny.gguf -p t -n2 -t1 -q --temperature 0", "tuv", 0, ""),
+    ("run tiny.gguf -p t --n_predict 2 -t -1 -q", "tuv", 0, ""),
+    # A message is answered once, where there is a template.
+    ("run tiny.gguf what is it?", "xyz.\n", 0, ""),
+    ("run -m tiny.gguf hi", "xyz.\n", 0, ""),
+    ("run tiny.gguf hi -no-cnv -q -n 3", "hijkl", 0, ""),
+    ("run q8.gguf hi -q -n 3", "hijkl", 0, "no chat"),
     ("run tiny.gguf -p 0 -n 12 -q -r 34", "0\u00e912", 0, ""),
+    ("run tiny.gguf -p w -q -r y\\x7a", "wx", 0, ""),
+    ("run tiny.gguf -p w -q -r y\\x7a --no-escape", "wxyz.", 0, ""),
     ("run tiny.gguf -p 0 -n 1 -q", "0\ufffd", 0, ""),  # half a character at the end
     ("run tiny.gguf -p t -n 2", "tuv", 0, "generated 2 at"),
     ("run tiny.gguf -p t -n 3 --json", re.compile(r'\{"text": "uvw", "stop": "length", "prompt_tokens": 1, '), 0, ""),
     ("run tiny.gguf -p t -n 3 -q -l 117-100 -l 65+100", "tAAA", 0, ""),
     ("run tiny.gguf -p z -n 3 -q --ignore-eos --special --temp 0", re.compile("z\\.."), 0, ""),
-    ("run tiny.gguf -p A -q -c 16 -b 1", "ABCDEFGHIJKLMNOPQ", 0, ""),
+    ("run tiny.gguf -p A -q -c 16 -b 1", "ABCDEFGHIJKLMNOPQ", 0, "the context of 16 tokens is full"),
     ("run tiny.gguf -p A -n 5 -q -t 64", "ABCDEF", 0, ""),
+    ("run tiny.gguf -p A -n 5 -c 513", "ABCDEF", 0, "trained for 512 tokens of context; 513"),
     ("run tiny.gguf -p A -n 5 -q -ctk q8_0 -ctv q8_0", "ABCDEF", 0, ""),
     # Chat without a terminal.
     ("run tiny.gguf -cnv -st -p hi", "xyz.\n", 0, ""),
@@ -111,9 +134,14 @@ CASES = [
     # Facts.
     ("info tiny.gguf", re.compile(r"format +GGUF v3, 23 keys, 21 tensors, 0\.8 MiB\narchitecture +llama\nname +tiny\n"), 0, ""),
     ("info vocab.gguf", re.compile(r"format +GGUF v3, 23 keys, 0 tensors"), 0, ""),
-    ("info tiny.gguf --fit", re.compile(r"(?s)weights +0\.8 MiB\n.*fits"), 0, ""),
+    ("info tiny.gguf --fit", re.compile(r"(?s)weights +0\.8 MiB \(as in the file\)\n.*fits"), 0, ""),
     ("info tiny.gguf --tensors", re.compile(r"(?s).*token_embd\.weight +F32 +\[261, 128\] 133632 bytes"), 0, ""),
     ("logits tiny.gguf --ids ids --out logits", "", 0, ""),
+    ("info --archs", re.compile(r"(?s)llama\n.*\ngemma3\n"), 0, ""),
+    ("info --archs --json", re.compile(r'\["llama", [^]]*"gemma3"[^]]*"\]\n'), 0, ""),
+    ("info nasty.gguf", re.compile(r"(?s)[^\x00-\x09\x0b-\x1f\x7f-\x9f]*name +evil\\x1b\]0;owned\\x07\\xc2\\x9b31m\\xff\n"), 0, ""),
+    ("info nasty.gguf --metadata", re.compile(r"(?s)[^\x00-\x09\x0b-\x1f\x7f-\x9f]*\Z"), 0, ""),
+    ("help run", re.compile(r"ingot run: "), 0, ""),
     ("--version", re.compile(r"ingot \d+\.\d+\.\d+\n"), 0, ""),
     # Usage.
     ("", "", 2, "Commands:"),
@@ -121,19 +149,44 @@ CASES = [
     ("run", "", 2, "no model given"),
     ("run tiny.gguf --frobnicate", "", 2, "unknown option --frobnicate"),
     ("run tiny.gguf -n", "", 2, "-n needs N"),
-    ("run tiny.gguf -n many", "", 2, "-n takes N, not \"many\""),
-    ("run tiny.gguf --temp nan", "", 2, "--temp takes X"),
-    ("run tiny.gguf --temp inf", "", 2, "--temp takes X"),
-    ("run tiny.gguf --temp 1e99 -p a", "", 2, "--temp takes X"),
-    ("run tiny.gguf --top-p=", "", 2, "--top-p takes X"),
-    ("run tiny.gguf -t -1", "", 2, "-t takes N"),
-    ("run tiny.gguf -c 1e3", "", 2, "-c takes N"),
-    ("run tiny.gguf -c 999999999999", "", 2, "-c takes N"),
+    ("run tiny.gguf --temperatur 1", "", 2, "is it --temperature?"),
+    ("run tiny.gguf --treads 1", "", 2, "is it --threads?"),
+    ("run tiny.gguf -ngl 99", "", 2, "there is no -ngl: this version has no GPU backend"),
+    ("run tiny.gguf --no_mmap", "", 2, "there is no --no_mmap: weights are"),
+    ("run tiny.gguf -n many", "", 2, "-n takes a whole number of at least -2, not \"many\""),
+    ("run tiny.gguf -nx", "", 2, "unknown option -nx"),
+    ("run tiny.gguf --temp nan", "", 2, "--temp takes a number, not"),
+    ("run tiny.gguf --temp inf", "", 2, "--temp takes a number, not"),
+    ("run tiny.gguf --temp 1e99 -p a", "", 2, "--temp takes a number, not"),
+    ("run tiny.gguf --top-p=", "", 2, "--top-p takes a number from 0 to 1"),
+    ("run tiny.gguf -t -2", "", 2, "-t takes a whole number from -1 to 256"),
+    ("run tiny.gguf -t257", "", 2, "-t takes a whole number from -1 to 256"),
+    ("run tiny.gguf -c 1e3", "", 2, "-c takes a whole number from 0 to 134217728"),
+    ("run tiny.gguf -c 999999999999", "", 2, "-c takes"),
+    ("run tiny.gguf -p a --top-p 2", "", 2, "--top-p takes a number from 0 to 1"),
+    ("run tiny.gguf -p a --min-p -1", "", 2, "--min-p takes a number from 0 to 1"),
+    ("run tiny.gguf -p a --repeat-penalty 0", "", 2, "--repeat-penalty takes a number above 0"),
     ("run tiny.gguf --ignore-eos=1", "", 2, "takes no value"),
-    ("run tiny.gguf more arguments than wanted", "", 2, "too many arguments"),
+    ("info tiny.gguf q8.gguf", "", 2, "too many arguments: \"q8.gguf\""),
+    ("tokenize tiny.gguf hello", "", 2, "too many arguments: \"hello\""),
+    ("run tiny.gguf -m q8.gguf -p a", "", 2, "two models are given"),
+    ("run tiny.gguf hello -p a", "", 2, "-p and a message behind the model both give the text"),
+    ("run tiny.gguf -p a -f hello", "", 2, "-p and -f both give the text"),
+    ("tokenize tiny.gguf -p a -f hello --ids", "", 2, "-p and -f both give the text"),
+    ("tokenize tiny.gguf -f hello --stdin --ids", "", 2, "-f and --stdin both give the text"),
+    ("tokenize tiny.gguf -p a --escape --no-escape", "", 2, "--escape contradicts --no-escape"),
+    ("tokenize tiny.gguf -p a --json --show-count", "", 2, "--show-count is no JSON"),
+    ("run tiny.gguf -st -p a --chat-template chatml", "", 2, "\"chatml\" has nothing to fill in"),
+    ("info tiny.gguf --fit --plan", "", 2, "leave out --fit or --plan"),
+    ("info tiny.gguf --fit --tensors", "", 2, "leave out --metadata and --tensors"),
+    ("info", "", 2, "no model given"),
+    ("info tiny.gguf --archs", "", 2, "--archs is about no model"),
+    ("bench tiny.gguf --json -o csv", "", 2, "--json contradicts -o csv"),
+    ("bench tiny.gguf --json --ops", "", 2, "--ops prints text"),
+    ("help frobnicate", "", 2, "unknown command"),
     ("run tiny.gguf -p a -l 5", "", 2, "--logit-bias takes"),
     ("run tiny.gguf -p a -l 5+nan", "", 2, "--logit-bias takes"),
-    ("tokenize tiny.gguf", "", 2, "-p TEXT or -f FILE"),
+    ("tokenize tiny.gguf", "", 2, "-p TEXT, -f FILE or --stdin"),
     ("logits tiny.gguf --ids ids", "", 2, "--out"),
     ("bench tiny.gguf -p x", "", 2, "take numbers"),
     ("bench tiny.gguf -p 0 -n 0", "", 2, "nothing to measure"),
@@ -146,9 +199,6 @@ CASES = [
     ("logits tiny.gguf --ids ids --out q8.gguf", "", 2, "q8.gguf is a model"),
     ("perplexity tiny.gguf -f hello --kl-divergence-base tiny.gguf", "", 2, "tiny.gguf would be replaced"),
     # What cannot work says why.
-    ("run tiny.gguf -p a --top-p 2", "", 1, "top_p"),
-    ("run tiny.gguf -p a --min-p -1", "", 1, "min_p"),
-    ("run tiny.gguf -p a --repeat-penalty 0", "", 1, "repeat"),
     ("run tiny.gguf -p a -l 5000+1", "", 1, "5000"),
     ("run tiny.gguf -p a --samplers top_k;nonsense", "", 1, "nonsense"),
     ("run tiny.gguf -p ", "", 1, "the prompt is empty"),
@@ -175,6 +225,7 @@ CASES = [
     ("logits tiny.gguf --ids ids --out /dev/full", "", 1, "device"),
     ("logits tiny.gguf --ids ids --out .", "", 1, "folder"),
     ("perplexity tiny.gguf -f hello", "", 1, "at least"),
+    ("perplexity nan.gguf -f ids-many -c 64 --json", "", 1, "nan.gguf: logits that are no numbers"),
     ("perplexity tiny.gguf -f ids-many --kl-divergence --kl-divergence-base hello", "", 1, "base"),
 ]
 
@@ -255,6 +306,8 @@ def info_json():
     result = json.loads(run(["info", "tiny.gguf", "--json", "--metadata", "--tensors"]).stdout)
     check("info", result["architecture"] == "llama" and result["parameters"] == 214912 and len(result["tensors"]) == 21, "")
     check("info", result["metadata"]["llama.context_length"] == 512, "")
+    nasty = json.loads(run(["info", "nasty.gguf", "--json", "--metadata"]).stdout)
+    check("info", nasty["metadata"]["k" * 300] == 2**64 - 1, "long key, large number")
     plan = json.loads(run(["info", "tiny.gguf", "--json", "--plan"]).stdout)
     check("info", plan["backend"] == "cpu" and plan["weight_bytes"] > 800000, "plan")
     check("info", b"linear" in run(["info", "tiny.gguf", "--plan"]).stdout, "plan as text")
@@ -354,9 +407,9 @@ def long_prompts():
     with open("long", "wb") as f:
         f.write(b"a" * 1000000)
     done = run(["run", "tiny.gguf", "-f", "long"])
-    check("1 MB", done.returncode == 1 and b"1000000 tokens do not fit the context of 512" in done.stderr, done.stderr)
+    check("1 MB", done.returncode == 1 and b"1000000 bytes, too many for the context of 512" in done.stderr, done.stderr)
     done = run(["run", "tiny.gguf", "-st", "-f", "long"])
-    check("1 MB chat", done.returncode == 1 and b"/undo" in done.stderr, done.stderr)
+    check("1 MB chat", done.returncode == 1 and b"too many for the context of 512" in done.stderr, done.stderr)
     done = run(["tokenize", "tiny.gguf", "-f", "long", "--ids"])
     check("1 MB", done.returncode == 0 and done.stdout.count(b",") == 999999, done.stderr)
     os.remove("long")
@@ -409,7 +462,9 @@ def main():
         os.chdir(folder)
         subprocess.run([MAKE_TINY, "."], check=True)
         with open("tiny.gguf", "rb") as f:
-            FILES["cut.gguf"] = f.read()[:700000]
+            whole = f.read()
+        FILES["cut.gguf"] = whole[:700000]
+        FILES["nan.gguf"] = whole[:-4] + struct.pack("<f", float("nan"))
         FILES["ids-long"] = b"5 " * 60000
         for name, data in FILES.items():
             with open(name, "wb") as f:
