@@ -257,6 +257,16 @@ def wrong_role(folder):
     t.end()
 
 
+def suspended(folder):
+    """Ctrl-Z where nobody could start the program again: this one has no shell around it."""
+    t = start(folder)
+    t.send("\x1a")
+    t.expect("> ", "a prompt after Ctrl-Z")
+    t.say("hello")
+    t.send("\x04")
+    check(t.end() == 0, "Ctrl-D after Ctrl-Z is not 0")
+
+
 def names(folder):
     """A model's name must not command the terminal."""
     t = start(folder, model="nasty.gguf")
@@ -271,7 +281,8 @@ def names(folder):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([MAKE_TINY, folder], check=True)
-        for case in (commands, lines, history, interrupt, reuse, typed_ahead, full_context, broken_template, wrong_role, names):
+        for case in (commands, lines, history, interrupt, reuse, typed_ahead, full_context, broken_template, wrong_role, suspended,
+                     names):
             case(folder)
             print("chat:", case.__name__)
     return 1 if failures else 0

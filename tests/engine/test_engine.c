@@ -108,6 +108,11 @@ TEST(describes) {
     CHECK(model == NULL);
     ingot_model_close(&model);
     ingot_model_close(NULL);
+    model = open_model(f32_path, &(ingot_model_options){.threads = 7, .device = "ref"});
+    REQUIRE(model);
+    ingot_model_describe(model, &f);
+    CHECK_EQ(f.threads, 1); /* what is in use, not what was asked for */
+    ingot_model_close(&model);
     ingot_session_close(NULL);
 }
 
