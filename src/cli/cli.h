@@ -21,15 +21,14 @@ typedef struct cli_list {
 typedef struct cli_options {
     const char *model; /* positional */
     cli_list words;    /* of a message behind it */
-    bool help;
     /* model */
     const char *device, *cpu_isa, *cache_k, *cache_v, *rope_scaling;
     uint32_t threads, context, batch;
-    double rope_freq_base, rope_freq_scale;
     bool pin, verbose, no_log, quiet;
+    double rope_freq_base, rope_freq_scale;
     /* text */
     const char *prompt, *file, *system, *system_file;
-    bool from_stdin, escape, no_escape, special, no_bos, no_parse_special, no_display_prompt;
+    bool help, from_stdin, escape, no_escape, special, no_bos, no_parse_special, no_display_prompt;
     int64_t predict;
     cli_list stop;
     bool chat, no_chat, single_turn;
@@ -193,14 +192,14 @@ int cli_fail_error(const ingot_error *error);
 int cli_usage(const char *format, ...) IG_PRINTF(1, 2);
 bool cli_color(FILE *f);
 bool cli_is_terminal(FILE *f);
-/* Progress bar on a terminal, for work that takes longer than a second; share 0..1; gone at 1.
- * Start from {"what is done"}. */
+/* Progress bar on a terminal, for work that takes longer than a second; share 0..1; gone at 1. user
+ * is a cli_bar that starts from {"what is done"}. */
 typedef struct cli_bar {
     const char *what;
     double started;
     bool shown;
 } cli_bar;
-void cli_progress(void *bar, double share);
+void cli_progress(void *user, double share);
 /* False, printed, where writing to path would replace one of the inputs (NULLs are skipped) or
  * another model. */
 bool cli_may_replace(const char *path, const char *const *inputs, size_t n);

@@ -78,7 +78,7 @@ static uint32_t context_of(const ig_checkpoint *ckpt, const ingot_model_options 
 
 ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *o, const ig_logger *logger,
                          ig_device **device, ig_plan **plan, ig_err *err) {
-    const backend_row *backend = NULL;
+    const backend_row *backend = &BACKENDS[0];
     ig_program *program = NULL;
     IG_TRY(find_backend(o->device, &backend, err));
     o->threads = IG_MIN(o->threads ? o->threads : ig_core_count(), backend->threads_max);
