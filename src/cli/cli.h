@@ -92,7 +92,7 @@ typedef enum opt_type {
 
 typedef struct opt_row {
     const char *names; /* "-p, --prompt" */
-    const char *arg;   /* "TEXT"; NULL for flags */
+    const char *arg;   /* "TEXT", or all it may be: "a|b"; NULL for flags */
     opt_type type;
     size_t offset;     /* in cli_options */
     unsigned commands; /* bit per command */

@@ -418,6 +418,24 @@ static void completion_names(FILE *to, unsigned command) {
     }
 }
 
+/* What may follow an option that takes one of few values. */
+static void completion_values(FILE *to) {
+    fputs("    case ${COMP_WORDS[COMP_CWORD-1]} in\n", to);
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const char *at = CLI_OPTIONS[i].names, *bar = "    ";
+        const char *values = CLI_OPTIONS[i].arg;
+        if (!values || !strchr(values, '|'))
+            continue;
+        for (ig_str name; next_name(&at, &name); bar = "|")
+            fprintf(to, "%s%.*s", bar, IG_STR_ARG(name));
+        fprintf(to,
+                ") words=\"%s\"; mapfile -t COMPREPLY < <(compgen -W \"${words//|/ }\" -- "
+                "\"$cur\"); return ;;\n",
+                values);
+    }
+    fputs("    esac\n", to);
+}
+
 void cli_completion(FILE *to) {
     fputs("# bash completion of ingot, generated from its option table\n_ingot() {\n"
           "    local cur=${COMP_WORDS[COMP_CWORD]} words=\n    case ${COMP_WORDS[1]} in\n",
@@ -427,7 +445,9 @@ void cli_completion(FILE *to) {
         completion_names(to, c);
         fputs("\" ;;\n", to);
     }
-    fputs("    esac\n    if [ \"$COMP_CWORD\" -eq 1 ]; then words=\"", to);
+    fputs("    esac\n", to);
+    completion_values(to);
+    fputs("    if [ \"$COMP_CWORD\" -eq 1 ]; then words=\"", to);
     for (unsigned c = 0; c < CMD_COUNT; c++)
         fprintf(to, "%s ", CLI_COMMANDS[c].name);
     fputs("\"; fi\n    if [[ $cur == -* || $COMP_CWORD -eq 1 ]]; then\n"

@@ -361,7 +361,10 @@ def help_texts():
     check("completion", done.returncode == 0 and b"complete " in completion.stdout, done.stderr)
     script = completion.stdout + b'\nCOMP_WORDS=(ingot run --tem); COMP_CWORD=2; _ingot; echo "${COMPREPLY[@]}"'
     done = subprocess.run(["bash"], input=script, capture_output=True)
-    check("completion", done.stdout.split() == [b"--temp", b"--template-file"] or b"--temp" in done.stdout.split(), done)
+    check("completion", {b"--temp", b"--temperature", b"--template-file"} == set(done.stdout.split()), done)
+    script = completion.stdout + b'\nCOMP_WORDS=(ingot run -ctk q); COMP_CWORD=3; _ingot; echo "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash"], input=script, capture_output=True)
+    check("completion", done.stdout == b"q8_0 q4_0\n", done)
 
 
 def lost_output():
