@@ -116,8 +116,7 @@ int cmd_template(const cli_options *o) {
         ingot_status status = ingot_chat_render(model, messages.p ? messages.p : "", messages.n,
                                                 &chat, &text, &error);
         if (status)
-            cli_print_visible(stderr, "%s
-", text.data ? text.data : error.message);
+            cli_print_visible(stderr, "%s\n", text.data ? text.data : error.message);
         else if (cli_write(text.data, text.size))
             code = EXIT_OK;
     }

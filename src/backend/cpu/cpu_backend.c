@@ -5,6 +5,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 typedef struct isa_row {
     const char *name;
@@ -25,6 +28,14 @@ static const isa_row ISAS[] = {
     {"scalar", &ig_matmul_scalar, &ig_rows_scalar, &ig_attn_scalar, &ig_probe_scalar},
 };
 
+#if defined(__x86_64__)
+/* Not a feature that __builtin_cpu_supports of clang 14 knows. */
+static bool has_f16c(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 static bool cpu_has(const char *isa) {
 #if defined(__x86_64__)
     if (strcmp(isa, "avx512") == 0)
@@ -32,8 +43,7 @@ static bool cpu_has(const char *isa) {
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
     if (strcmp(isa, "avx2") == 0)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-               __builtin_cpu_supports("f16c");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 #endif
     return true;
 }

@@ -21,10 +21,10 @@ void ig_team_run(ig_team *team, ig_team_fn fn, void *user);
 /* Inside a run: all threads meet; what any wrote before is seen by all after. */
 void ig_team_barrier(ig_team *team, uint32_t thread);
 /* Inside a run: dynamic sharing of `n` chunks between two barriers. Every thread calls take() until
- * it returns n or more. The counter is one of IG_TEAM_COUNTERS, chosen by the caller; it resets
+ * it returns n or more. Counter `index` is one of IG_TEAM_COUNTERS, chosen by the caller; it resets
  * itself by `epoch`: pass a number that grows by one (the same on all threads) each time the
  * counter is reused, with a barrier between uses. */
 #define IG_TEAM_COUNTERS 4
-uint32_t ig_team_take(ig_team *team, uint32_t counter, uint32_t epoch);
+uint32_t ig_team_take(ig_team *team, uint32_t index, uint32_t epoch);
 
 #endif
