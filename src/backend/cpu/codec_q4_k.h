@@ -2,7 +2,7 @@
 #ifndef IG_BACKEND_CPU_CODEC_Q4_K_H
 #define IG_BACKEND_CPU_CODEC_Q4_K_H
 
-#include "backend/cpu/matmul_int.h"
+#include "backend/cpu/codec_scale_min.h"
 
 enum {
     q4_k_dtype = IG_DTYPE_Q4_K,
@@ -15,7 +15,7 @@ enum {
     q4_k_offset_shift = -1,
     q4_k_mins = 4,
     q4_k_quant_bytes = 2048,
-    q4_k_scale_bytes = 320,
+    q4_k_scale_bytes = SCALE_MIN_BYTES,
 };
 
 IG_INLINE vi q4_k_operand(const uint8_t *q, int group, const int sub, const int word) {
@@ -23,16 +23,16 @@ IG_INLINE vi q4_k_operand(const uint8_t *q, int group, const int sub, const int 
     return vi_and(sub == 0 ? line : vi_shr16(line, 4), vi_set8(15));
 }
 IG_INLINE vf q4_k_scale(const uint8_t *s, uint32_t row) {
-    return vf_load_f16(s + 256 + 2 * row);
+    return vf_load_f16(s + SCALE_MIN_D + 2 * row);
 }
 IG_INLINE vf q4_k_sub_scale(const uint8_t *s, uint32_t row, int sub) {
-    return vi_to_f32(vi_load_u8(s + 16 * sub + row));
+    return scale_min_sub_scale(s, row, sub);
 }
 IG_INLINE vf q4_k_least(const uint8_t *s, uint32_t row) {
-    return vf_load_f16(s + 288 + 2 * row);
+    return vf_load_f16(s + SCALE_MIN_DMIN + 2 * row);
 }
 IG_INLINE vi q4_k_least_pair(const uint8_t *s, uint32_t row, int pair) {
-    return vi_load_pairs_u8(s + 128 + 32 * pair + 2 * row);
+    return scale_min_least_pair(s, row, pair);
 }
 
 #endif

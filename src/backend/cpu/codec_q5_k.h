@@ -3,7 +3,7 @@
 #ifndef IG_BACKEND_CPU_CODEC_Q5_K_H
 #define IG_BACKEND_CPU_CODEC_Q5_K_H
 
-#include "backend/cpu/matmul_int.h"
+#include "backend/cpu/codec_scale_min.h"
 
 enum {
     q5_k_dtype = IG_DTYPE_Q5_K,
@@ -16,7 +16,7 @@ enum {
     q5_k_offset_shift = -1,
     q5_k_mins = 4,
     q5_k_quant_bytes = 2560,
-    q5_k_scale_bytes = 320,
+    q5_k_scale_bytes = SCALE_MIN_BYTES,
 };
 
 IG_INLINE vi q5_k_operand(const uint8_t *q, int group, const int sub, const int word) {
@@ -26,16 +26,16 @@ IG_INLINE vi q5_k_operand(const uint8_t *q, int group, const int sub, const int 
     return vi_or_and(low, sub == 0 ? vi_shl16(bits, 4) : vi_shl16(bits, 3), vi_set8(16));
 }
 IG_INLINE vf q5_k_scale(const uint8_t *s, uint32_t row) {
-    return vf_load_f16(s + 256 + 2 * row);
+    return vf_load_f16(s + SCALE_MIN_D + 2 * row);
 }
 IG_INLINE vf q5_k_sub_scale(const uint8_t *s, uint32_t row, int sub) {
-    return vi_to_f32(vi_load_u8(s + 16 * sub + row));
+    return scale_min_sub_scale(s, row, sub);
 }
 IG_INLINE vf q5_k_least(const uint8_t *s, uint32_t row) {
-    return vf_load_f16(s + 288 + 2 * row);
+    return vf_load_f16(s + SCALE_MIN_DMIN + 2 * row);
 }
 IG_INLINE vi q5_k_least_pair(const uint8_t *s, uint32_t row, int pair) {
-    return vi_load_pairs_u8(s + 128 + 32 * pair + 2 * row);
+    return scale_min_least_pair(s, row, pair);
 }
 
 #endif

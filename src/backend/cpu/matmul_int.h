@@ -1,11 +1,12 @@
+/* clang-format off */
 /* matmul_int.h: what the matmul files share: bytes of a packed tile per dtype, bytes of packed
  * activations, packing of weights (one portable version for every ISA), and the names that tie a
  * kernel row together.
  *
  * A packed matrix is a sequence of tiles of 16 rows. A tile is read from front to back: a run of
- * blocks has first all quants ("lines" of 64 bytes: 4 bytes of each of the 16 rows), then all
- * scales. Runs of 8 blocks keep every line of the 32-input types aligned; the last run of a tile
- * may be shorter. A tile is padded to 64 bytes. Bytes per block of 16 rows:
+ * blocks has first all scales, padded to 64 bytes, then all quants ("lines" of 64 bytes: 4 bytes of
+ * each of the 16 rows). Runs of 8 blocks keep every line of the 32-input types aligned; the last
+ * run of a tile may be shorter. A tile is padded to 64 bytes. Bytes per block of 16 rows:
  *
  *   dtype   inputs run quants scales  bytes/weight  file      what differs from the file
  *   F32        1    1    64      0    4             4
@@ -15,19 +16,20 @@
  *   Q4_0      32    8   256     32    0.5625        0.5625
  *   IQ4_NL    32    8   256     32    0.5625        0.5625
  *   Q4_1      32    8   256     64    0.625         0.625     d, then m
- *   Q5_0      32    8   320     32    0.6875        0.6875    bit p of byte i: input 4p + i
+ *   Q5_0      32    8   320     32    0.6875        0.6875    first line: bit p of byte i: input 4p+i
  *   Q5_1      32    8   320     64    0.75          0.75      d, then m; bits as Q5_0
  *   MXFP4     32    8   256     16    0.53125       0.53125
  *   Q2_K     256    1  1024    320    0.328125      0.328125
- *   Q3_K     256    1  1536    320    0.453125      0.4297    int8 scales, 32 bytes unused
- *   Q4_K     256    1  2048    320    0.578125      0.5625    byte scales, pairs of byte mins
- *   Q5_K     256    1  2560    320    0.703125      0.6875    byte scales, pairs of byte mins
- *   Q6_K     256    1  3072    320    0.828125      0.8203    32 bytes unused
+ *   Q3_K     256    1  1536    320    0.453125      0.4297    int8 scales; high bits first
+ *   Q4_K     256    1  2048    256    0.5625        0.5625    words of scales and mins
+ *   Q5_K     256    1  2560    256    0.6875        0.6875    the same; fifth bits first
+ *   Q6_K     256    1  3072    320    0.828125      0.8203    high and low lines by turns
  *   IQ4_XS   256    1  2048    192    0.546875      0.53125   int8 scales, 32 bytes unused
  *
- * Words keep the file's order: line w holds bytes 4w..4w+3 of the block's quants, so packing is a
- * transposition of words. Quants and scales in two separate streams per tile made decoding a third
- * slower: what is not prefetched stalls. */
+ * Words keep the file's order but for high bits, which come first: line w holds bytes 4w..4w+3 of
+ * the block's quants, so packing is a transposition of words. Quants and scales in two separate
+ * streams per tile made decoding a third slower: what is not prefetched stalls. */
+/* clang-format on */
 #ifndef IG_BACKEND_CPU_MATMUL_INT_H
 #define IG_BACKEND_CPU_MATMUL_INT_H
 

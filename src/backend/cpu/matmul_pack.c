@@ -12,7 +12,7 @@ static const ig_tile_form FORMS[IG_DTYPE_COUNT] = {
     [IG_DTYPE_Q5_0] = {32, 8, 320, 32},    [IG_DTYPE_Q5_1] = {32, 8, 320, 64},
     [IG_DTYPE_IQ4_NL] = {32, 8, 256, 32},  [IG_DTYPE_MXFP4] = {32, 8, 256, 16},
     [IG_DTYPE_Q2_K] = {256, 1, 1024, 320}, [IG_DTYPE_Q3_K] = {256, 1, 1536, 320},
-    [IG_DTYPE_Q4_K] = {256, 1, 2048, 320}, [IG_DTYPE_Q5_K] = {256, 1, 2560, 320},
+    [IG_DTYPE_Q4_K] = {256, 1, 2048, 256}, [IG_DTYPE_Q5_K] = {256, 1, 2560, 256},
     [IG_DTYPE_Q6_K] = {256, 1, 3072, 320}, [IG_DTYPE_IQ4_XS] = {256, 1, 2048, 192},
 };
 
@@ -119,34 +119,37 @@ static void block_q3_k(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src)
     put_half(s + 256, row, src + 108);
 }
 
-/* Scales: 8 lines of 16 bytes; mins: 4 lines of 16 pairs of bytes. */
+/* The twelve bytes of scales and mins as the words of codec_scale_min.h. */
 static void put_scale_min(uint8_t *s, uint32_t row, const uint8_t *src) {
-    for (uint32_t j = 0; j < 8; j++) {
-        uint32_t scale, least;
-        if (j < 4) {
-            scale = src[j] & 63u;
-            least = src[j + 4] & 63u;
-        } else {
-            scale = (src[j + 4] & 15u) | (uint32_t)(src[j - 4] >> 6) << 4;
-            least = (uint32_t)(src[j + 4] >> 4) | (uint32_t)(src[j] >> 6) << 4;
-        }
-        s[16 * j + row] = (uint8_t)scale;
-        s[128 + 32 * (j / 2) + 2 * row + j % 2] = (uint8_t)least;
+    uint32_t scale[8], least[8];
+    for (uint32_t j = 0; j < 4; j++) {
+        scale[j] = src[j] & 63u;
+        least[j] = src[j + 4] & 63u;
+        scale[j + 4] = (src[j + 8] & 15u) | (uint32_t)(src[j] >> 6) << 4;
+        least[j + 4] = (uint32_t)(src[j + 8] >> 4) | (uint32_t)(src[j + 4] >> 6) << 4;
     }
+    uint32_t word[3] = {least[4] << 24 | least[6] >> 4 << 30, least[5] << 24 | least[7] >> 4 << 30,
+                        least[0] | least[1] << 16 | least[2] << 6 | least[3] << 22 |
+                            (least[6] & 15) << 12 | (least[7] & 15) << 28};
+    for (uint32_t g = 0; g < 4; g++) {
+        word[0] |= scale[2 * g] << 6 * g;
+        word[1] |= scale[2 * g + 1] << 6 * g;
+    }
+    put_words(s, row, (const uint8_t *)word, 3);
 }
 
 static void block_q4_k(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src) {
     put_words(q, row, src + 16, 32);
     put_scale_min(s, row, src + 4);
-    put_half(s + 256, row, src);
-    put_half(s + 288, row, src + 2);
+    put_half(s + 192, row, src);
+    put_half(s + 224, row, src + 2);
 }
 
 static void block_q5_k(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src) {
     put_words(q, row, src + 16, 40);
     put_scale_min(s, row, src + 4);
-    put_half(s + 256, row, src);
-    put_half(s + 288, row, src + 2);
+    put_half(s + 192, row, src);
+    put_half(s + 224, row, src + 2);
 }
 
 static void block_q6_k(uint8_t *q, uint8_t *s, uint32_t row, const uint8_t *src) {

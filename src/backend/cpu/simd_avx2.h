@@ -28,9 +28,6 @@ IG_INLINE vi vi_load_u8(const void *p) {
 IG_INLINE vi vi_load_s8(const void *p) {
     return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
 }
-IG_INLINE vi vi_load_pairs_u8(const void *p) {
-    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p));
-}
 IG_INLINE vi vi_bcast(const void *p) {
     int v;
     memcpy(&v, p, sizeof v);
@@ -41,6 +38,9 @@ IG_INLINE vi vi_zero(void) {
 }
 IG_INLINE vi vi_set8(int v) {
     return _mm256_set1_epi8((char)v);
+}
+IG_INLINE vi vi_set32(int v) {
+    return _mm256_set1_epi32(v);
 }
 IG_INLINE vi vi_and(vi a, vi b) {
     return _mm256_and_si256(a, b);
@@ -53,6 +53,9 @@ IG_INLINE vi vi_or_and(vi a, vi b, vi mask) {
 #define vi_shl32(a, n) _mm256_slli_epi32((a), (n))
 IG_INLINE vi vi_shr16_by(vi a, int n) {
     return _mm256_srl_epi16(a, _mm_cvtsi32_si128(n));
+}
+IG_INLINE vi vi_shr32(vi a, int n) {
+    return _mm256_srl_epi32(a, _mm_cvtsi32_si128(n));
 }
 IG_INLINE vi vi_shl32_by(vi a, vi n) {
     return _mm256_sllv_epi32(a, n);

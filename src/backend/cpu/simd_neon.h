@@ -33,9 +33,6 @@ IG_INLINE vi vi_load_s8(const void *p) {
     memcpy(&four, p, 4);
     return vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(four)))));
 }
-IG_INLINE vi vi_load_pairs_u8(const void *p) {
-    return vreinterpretq_s32_u16(vmovl_u8(vld1_u8(p)));
-}
 IG_INLINE vi vi_bcast(const void *p) {
     int32_t v;
     memcpy(&v, p, sizeof v);
@@ -46,6 +43,9 @@ IG_INLINE vi vi_zero(void) {
 }
 IG_INLINE vi vi_set8(int v) {
     return vreinterpretq_s32_u8(vdupq_n_u8((uint8_t)v));
+}
+IG_INLINE vi vi_set32(int v) {
+    return vdupq_n_s32(v);
 }
 IG_INLINE vi vi_and(vi a, vi b) {
     return vandq_s32(a, b);
@@ -64,6 +64,9 @@ IG_INLINE vi vi_shr16_by(vi a, int n) {
 }
 IG_INLINE vi vi_shl32(vi a, int n) {
     return vshlq_s32(a, vdupq_n_s32(n));
+}
+IG_INLINE vi vi_shr32(vi a, int n) {
+    return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vdupq_n_s32(-n)));
 }
 IG_INLINE vi vi_shl32_by(vi a, vi n) {
     return vshlq_s32(a, n);

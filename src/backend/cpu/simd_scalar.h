@@ -57,7 +57,7 @@ IG_INLINE vi of_halves(vh h) {
     return a;
 }
 
-/* Loads: lanes, bytes widened to lanes, pairs of bytes widened to pairs of halves, one word in
+/* Loads: lanes, bytes widened to lanes, one word in
  * every lane. */
 IG_INLINE vi vi_load(const void *p) {
     vi r;
@@ -79,12 +79,6 @@ IG_INLINE vi vi_load_s8(const void *p) {
     LANES r.v[i] = b[i];
     return r;
 }
-IG_INLINE vi vi_load_pairs_u8(const void *p) {
-    const uint8_t *b = p;
-    vh r;
-    EACH_HALF r.v[i] = b[i];
-    return of_halves(r);
-}
 IG_INLINE vi vi_bcast(const void *p) {
     int32_t w;
     memcpy(&w, p, 4);
@@ -99,6 +93,11 @@ IG_INLINE vi vi_set8(int v) {
     vb r;
     EACH_BYTE r.v[i] = (uint8_t)v;
     return of_bytes(r);
+}
+IG_INLINE vi vi_set32(int v) {
+    vi r;
+    LANES r.v[i] = v;
+    return r;
 }
 IG_INLINE vi vi_and(vi a, vi b) {
     LANES a.v[i] &= b.v[i];
@@ -125,6 +124,10 @@ IG_INLINE vi vi_shr16_by(vi a, int n) {
 }
 IG_INLINE vi vi_shl32(vi a, const int n) {
     LANES a.v[i] = (int32_t)((uint32_t)a.v[i] << n);
+    return a;
+}
+IG_INLINE vi vi_shr32(vi a, int n) {
+    LANES a.v[i] = (int32_t)((uint32_t)a.v[i] >> n);
     return a;
 }
 IG_INLINE vi vi_shl32_by(vi a, vi n) {
