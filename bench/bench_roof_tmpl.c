@@ -25,10 +25,10 @@ uint64_t FN(read)(const uint8_t *p, size_t n_bytes) {
     vi a = vi_zero(), b = a, c = a, d = a;
     const size_t share = n_bytes / 4;
     for (size_t i = 0; i < share; i += IG_LANES * 4) {
-        IG_BENCH_AHEAD(p + i + 4096);
-        IG_BENCH_AHEAD(p + i + share + 4096);
-        IG_BENCH_AHEAD(p + i + 2 * share + 4096);
-        IG_BENCH_AHEAD(p + i + 3 * share + 4096);
+        IG_BENCH_AHEAD(p + i + 1024);
+        IG_BENCH_AHEAD(p + i + share + 1024);
+        IG_BENCH_AHEAD(p + i + 2 * share + 1024);
+        IG_BENCH_AHEAD(p + i + 3 * share + 1024);
         a = vi_add(a, vi_load(p + i));
         b = vi_add(b, vi_load(p + i + share));
         c = vi_add(c, vi_load(p + i + 2 * share));

@@ -8,6 +8,7 @@
 #define PASTE(a, b) PASTE_(a, b)
 #define DOT_STEPS 20000u
 #define ACCUMULATORS 12u
+#define FETCH_AHEAD 1024u
 
 static uint64_t fold(vi v) {
     uint32_t lanes[IG_LANES];
@@ -18,14 +19,20 @@ static uint64_t fold(vi v) {
     return sum;
 }
 
+/* Four streams, fetched ahead as the kernels do: the processor keeps more memory in flight than for
+ * one. */
 static uint64_t stream_read(const uint8_t *p, size_t bytes) {
-    const size_t v = sizeof(vi);
+    const size_t quarter = bytes / 4;
     vi a = vi_zero(), b = a, c = a, d = a;
-    for (size_t i = 0; i < bytes; i += 4 * v) {
+    for (size_t i = 0; i < quarter; i += sizeof(vi)) {
+        if (i % IG_CACHE_LINE == 0) {
+            for (size_t k = 0; k < 4; k++)
+                ig_prefetch_l2(p + k * quarter + i + FETCH_AHEAD);
+        }
         a = vi_add(a, vi_load(p + i));
-        b = vi_add(b, vi_load(p + i + v));
-        c = vi_add(c, vi_load(p + i + 2 * v));
-        d = vi_add(d, vi_load(p + i + 3 * v));
+        b = vi_add(b, vi_load(p + quarter + i));
+        c = vi_add(c, vi_load(p + 2 * quarter + i));
+        d = vi_add(d, vi_load(p + 3 * quarter + i));
     }
     return fold(vi_add(vi_add(a, b), vi_add(c, d)));
 }
