@@ -3,7 +3,7 @@
  * model. */
 #include "backend/cpu/cpu_int.h"
 
-#define CHUNK_FLOATS_MIN (64u << 10)
+#define CHUNK_FLOATS_MIN (128u << 10)
 #define PACK_TILES 32u /* tiles per unit of packing */
 
 /* ---- weights --------------------------------------------------------------------------------- */

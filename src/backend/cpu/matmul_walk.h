@@ -168,7 +168,7 @@ typedef struct ig_panel {
  * columns of the result a power of two apart they would push each other out of the caches) and 256
  * inputs of activations stay in L2. */
 #define IG_PASS_VECTORS (8 * IG_TILE_ROWS / IG_LANES)
-#define IG_PASS_COLUMNS 240u
+#define IG_PASS_COLUMNS 264u
 #define IG_PASS_GROUPS (IG_PASS_COLUMNS / IG_GROUP)
 
 /* Sums of a group of columns for two vectors of rows; no sums at all stand for zeros. */
