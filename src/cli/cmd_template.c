@@ -82,6 +82,12 @@ static bool read_json(const char *path, ig_buf *out) {
     return false;
 }
 
+/* The whole message of a template that raises, which has no limit of a line. */
+static void raised(const ingot_text *text) {
+    (void)cli_put_visible(stderr, text->data, text->size);
+    fputc('\n', stderr);
+}
+
 int cmd_template(const cli_options *o) {
     ig_buf source, messages, tools;
     ig_buf_init(&source, IG_TEMPLATE_BYTES_MAX);
@@ -115,8 +121,10 @@ int cmd_template(const cli_options *o) {
         chat.tools_json = o->tools ? tools.p : NULL;
         ingot_status status = ingot_chat_render(model, messages.p ? messages.p : "", messages.n,
                                                 &chat, &text, &error);
-        if (status)
-            cli_print_visible(stderr, "%s\n", text.data ? text.data : error.message);
+        if (status && text.data)
+            raised(&text);
+        else if (status)
+            cli_print_visible(stderr, "%s\n", error.message);
         else if (cli_write(text.data, text.size))
             code = EXIT_OK;
     }

@@ -209,12 +209,12 @@ const cli_command CLI_COMMANDS[CMD_COUNT] = {
         "(~/.local/state/ingot/history). With -cnv and\n"
         "no terminal every line of standard input is a message.",
         "ingot run gemma-3-270m-q4_k_m.gguf -p \"The capital of France is\" -n 32 --temp 0",
-        cmd_run, .takes_message = true},
+        .run = cmd_run, .takes_message = true},
     [CMD_INFO] = {
         "info", "(MODEL [--metadata] [--tensors] [--plan] [--fit] | --archs)",
         "what a model file is and whether it fits",
         "Works on any GGUF file, also of an architecture that cannot be run.",
-        "ingot info model.gguf --plan", cmd_info, .model_optional = true},
+        "ingot info model.gguf --plan", .run = cmd_info, .model_optional = true},
     [CMD_BENCH] = {
         "bench", "MODEL [-p N] [-n N] [-d N] [-r N]",
         "prompt and generation speed, with the share of the roof",
@@ -222,7 +222,7 @@ const cli_command CLI_COMMANDS[CMD_COUNT] = {
         "The share of the roof compares prompt processing with\n"
         "the measured dot-product rate of the machine "
         "and generation with its measured read bandwidth.",
-        "ingot bench model.gguf -p 512 -n 128 -r 5 --json", cmd_bench},
+        "ingot bench model.gguf -p 512 -n 128 -r 5 --json", .run = cmd_bench},
     [CMD_PERPLEXITY] = {
         "perplexity", "MODEL -f TEXT", "perplexity of a text, or divergence from a saved base",
         "The text is cut into chunks of the context; "
@@ -230,24 +230,24 @@ const cli_command CLI_COMMANDS[CMD_COUNT] = {
         "--kl-divergence-base FILE the log-probabilities are saved in llama-perplexity's format; "
         "with --kl-divergence\n"
         "they are compared with it.",
-        "ingot perplexity model.gguf -f wiki.txt -c 512", cmd_perplexity},
+        "ingot perplexity model.gguf -f wiki.txt -c 512", .run = cmd_perplexity},
     [CMD_TOKENIZE] = {
         "tokenize", "MODEL (-p TEXT | -f FILE | --stdin) [--ids]", "text to token ids",
         "Adds the begin token when the vocabulary says so, and reads control tokens in the text.",
-        "ingot tokenize model.gguf -p \"Hello world\" --ids", cmd_tokenize},
+        "ingot tokenize model.gguf -p \"Hello world\" --ids", .run = cmd_tokenize},
     [CMD_DETOKENIZE] = {
         "detokenize", "MODEL --ids FILE", "token ids to text",
         "Ids are separated by blanks or commas.",
-        "echo 9259 1902 | ingot detokenize model.gguf --ids -", cmd_detokenize},
+        "echo 9259 1902 | ingot detokenize model.gguf --ids -", .run = cmd_detokenize},
     [CMD_TEMPLATE] = {
         "template", "(MODEL | --template-file F) --messages FILE", "render a chat template",
         "Prints exactly the rendered bytes. "
         "A template that raises: its message on standard error, exit code 1.",
-        "ingot template model.gguf --messages chat.json --tools tools.json", cmd_template, .model_optional = true},
+        "ingot template model.gguf --messages chat.json --tools tools.json", .run = cmd_template, .model_optional = true},
     [CMD_LOGITS] = {
         "logits", "MODEL --ids FILE --out FILE", "logits of every position",
         "The file holds int32 rows, int32 width, then float32 rows. "
         "The bytes do not depend on -t or -b.",
-        "ingot logits model.gguf --ids ids.txt --out logits.bin", cmd_logits},
+        "ingot logits model.gguf --ids ids.txt --out logits.bin", .run = cmd_logits},
 };
 /* clang-format on */

@@ -23,6 +23,7 @@ bool cli_is_terminal(FILE *f) {
     return isatty(fileno(f));
 }
 
+IG_PRINTF(1, 0)
 static void print_error(const char *format, va_list args) {
     bool color = cli_color(stderr);
     char line[LINE_BYTES_MAX];
