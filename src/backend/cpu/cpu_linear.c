@@ -165,18 +165,39 @@ static void run_chunk(const linear_run *r, uint32_t part, uint32_t col, uint32_t
     epilogue(r, col + row0, row1 - row0, chunk, stride, second);
 }
 
+/* Few rows: the chunk, a multiple of the four tiles that a kernel reads at once, with which the
+ * threads finish together; among equals the one nearest to `want`. */
+static uint32_t even_chunk(uint32_t tiles, uint32_t n_threads, uint32_t least, uint32_t want) {
+    uint32_t best = 0, best_rounds = 0;
+    for (uint32_t k = 1; k <= 2 * CHUNKS_PER_THREAD_FEW; k++) {
+        const uint32_t step = (uint32_t)ig_round_up(ig_div_up(tiles, n_threads * k), 4);
+        const uint32_t rounds = (uint32_t)ig_div_up(ig_div_up(tiles, step), n_threads);
+        if (best && step < least)
+            break;
+        const uint32_t now = rounds * step, before = best_rounds * best;
+        if (!best || now < before || (now == before && step >= want)) {
+            best = step;
+            best_rounds = rounds;
+        }
+    }
+    return best;
+}
+
 /* Tiles per chunk of a part: enough bytes to be worth taking, few enough to share out evenly and to
  * fit the buffer. */
 static uint32_t chunk_tiles(const linear_run *r, uint32_t part, uint32_t total_tiles) {
     const cpu_module *m = r->s->module;
     const cpu_weight *w = &m->weights[r->op->op->u.linear.parts[part].weight];
-    uint32_t rows = r->op->op->u.linear.parts[part].rows;
-    size_t tile_bytes = w->matrix_bytes / ((rows + IG_TILE_ROWS - 1) / IG_TILE_ROWS);
-    uint32_t least = (uint32_t)(CHUNK_BYTES_MIN / IG_MAX(tile_bytes, (size_t)1));
-    uint32_t want = total_tiles / (r->s->n_threads * (r->n <= FEW_ROWS ? CHUNKS_PER_THREAD_FEW
-                                                                       : CHUNKS_PER_THREAD_MANY));
-    uint32_t most = m->chunk_floats / (r->n * IG_TILE_ROWS * (r->glu ? 2 : 1));
-    uint32_t n = IG_MIN(IG_MAX(want, least), most);
+    const uint32_t tiles = (uint32_t)ig_div_up(r->op->op->u.linear.parts[part].rows, IG_TILE_ROWS);
+    const size_t tile_bytes = w->matrix_bytes / tiles;
+    const uint32_t least = (uint32_t)(CHUNK_BYTES_MIN / IG_MAX(tile_bytes, (size_t)1));
+    const uint32_t most = m->chunk_floats / (r->n * IG_TILE_ROWS * (r->glu ? 2 : 1));
+    const bool few = r->n <= FEW_ROWS;
+    const uint32_t want =
+        total_tiles / (r->s->n_threads * (few ? CHUNKS_PER_THREAD_FEW : CHUNKS_PER_THREAD_MANY));
+    if (few)
+        return IG_MIN(even_chunk(tiles, r->s->n_threads, least, want), most);
+    const uint32_t n = IG_MIN(IG_MAX(want, least), most);
     /* Kernels work on pairs of vectors of rows: an odd tile at the end of a chunk costs as much as
      * two. */
     return n >= 8 ? n & ~3u : n >= 2 ? n & ~1u : IG_MIN(2u, IG_MAX(most, 1u));
