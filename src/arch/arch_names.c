@@ -1,7 +1,6 @@
 /* arch_names.c: finding a row by name, and saying what is near when there is none. */
 #include "arch/arch_int.h"
 
-#define NAME_MAX_BYTES 64
 #define NEAR_NAMES 3
 
 const char *ig_arch_name(size_t i) {
@@ -28,23 +27,6 @@ bool ig_arch_known(ig_str name) {
     return ig_arch_find(name) != NULL;
 }
 
-/* Edit distance, both at most NAME_MAX_BYTES. */
-static uint32_t distance(ig_str a, ig_str b) {
-    uint32_t row[NAME_MAX_BYTES + 1];
-    for (uint32_t j = 0; j <= b.n; j++)
-        row[j] = j;
-    for (uint32_t i = 1; i <= a.n; i++) {
-        uint32_t corner = row[0];
-        row[0] = i;
-        for (uint32_t j = 1; j <= b.n; j++) {
-            const uint32_t change = corner + (a.p[i - 1] != b.p[j - 1]);
-            corner = row[j];
-            row[j] = IG_MIN(change, IG_MIN(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[b.n];
-}
-
 ig_status ig_arch_unknown(ig_str name, ig_err *err) {
     for (const char *const *k = ig_arch_later; *k; k++) {
         if (ig_str_is(name, *k))
@@ -57,8 +39,8 @@ ig_status ig_arch_unknown(ig_str name, ig_err *err) {
     const char *near[NEAR_NAMES] = {"llama", "qwen3", "gemma3"};
     uint32_t far[NEAR_NAMES] = {UINT32_MAX, UINT32_MAX, UINT32_MAX};
     const char *z;
-    for (size_t i = 0; name.n <= NAME_MAX_BYTES && (z = ig_arch_name(i)); i++) {
-        uint32_t d = distance(name, ig_str_of(z));
+    for (size_t i = 0; name.n <= IG_DISTANCE_BYTES_MAX && (z = ig_arch_name(i)); i++) {
+        uint32_t d = ig_str_distance(name, ig_str_of(z));
         for (size_t j = 0; j < NEAR_NAMES; j++) {
             if (d < far[j]) { /* insert, pushing the others down */
                 uint32_t was = far[j];

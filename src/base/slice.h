@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 typedef struct ig_str {
@@ -31,5 +32,9 @@ static inline bool ig_str_ends(ig_str s, ig_str suffix) {
     return s.n >= suffix.n &&
            (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
 }
+
+/* Edit distance, for naming what was perhaps meant; both at most IG_DISTANCE_BYTES_MAX. */
+#define IG_DISTANCE_BYTES_MAX 64u
+uint32_t ig_str_distance(ig_str a, ig_str b);
 
 #endif

@@ -6,7 +6,6 @@
 #include <float.h>
 #include <stdlib.h>
 
-#define OPTION_BYTES_MAX 64
 #define EXIT_STATUS                                                                                \
     ".SH EXIT STATUS\n0 success, 1 failure, 2 wrong usage, 130 interrupted (128 and the "          \
     "signal).\n"
@@ -43,35 +42,18 @@ static const opt_row *find(cli_command_id command, ig_str name) {
     return NULL;
 }
 
-/* Edit distance; both at most OPTION_BYTES_MAX. */
-static uint32_t distance(ig_str a, ig_str b) {
-    uint32_t row[OPTION_BYTES_MAX + 1];
-    for (uint32_t j = 0; j <= b.n; j++)
-        row[j] = j;
-    for (uint32_t i = 1; i <= a.n; i++) {
-        uint32_t corner = row[0];
-        row[0] = i;
-        for (uint32_t j = 1; j <= b.n; j++) {
-            const uint32_t change = corner + (a.p[i - 1] != b.p[j - 1]);
-            corner = row[j];
-            row[j] = IG_MIN(change, IG_MIN(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[b.n];
-}
-
 /* The option of a command that a wrong name is nearest to: its beginning, or a few letters away.
  * Empty when nothing is near. */
 static ig_str nearest(cli_command_id command, ig_str wrong) {
     ig_str best = {0}, name;
     uint32_t least = IG_MIN(4u, (uint32_t)wrong.n / 3 + 1);
-    for (size_t i = 0; i < CLI_OPTION_COUNT && wrong.n <= OPTION_BYTES_MAX; i++) {
+    for (size_t i = 0; i < CLI_OPTION_COUNT && wrong.n <= IG_DISTANCE_BYTES_MAX; i++) {
         if (!(CLI_OPTIONS[i].commands & 1u << command))
             continue;
         for (const char *at = CLI_OPTIONS[i].names; next_name(&at, &name);) {
             const bool begins =
                 wrong.n > 3 && name.n > wrong.n && memcmp(name.p, wrong.p, wrong.n) == 0;
-            const uint32_t far = begins ? 0 : distance(wrong, name);
+            const uint32_t far = begins ? 0 : ig_str_distance(wrong, name);
             if (far < least) {
                 least = far;
                 best = name;

@@ -73,8 +73,14 @@ TEST(cursor_stops_at_the_end) {
     CHECK_EQ(ig_cursor_u8(&c), 0); /* sticky */
 }
 
+TEST(distance_counts_edits) {
+    CHECK_EQ(ig_str_distance(IG_STR("kitten"), IG_STR("sitting")), 3);
+    CHECK_EQ(ig_str_distance(IG_STR(""), IG_STR("qwen")), 4);
+    CHECK_EQ(ig_str_distance(IG_STR("llama"), IG_STR("llama")), 0);
+}
+
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(errors_carry_prefix_and_stay_bounded),
                T(arena_objects_are_zeroed_aligned_and_bounded), T(buf_keeps_its_ceiling),
-               T(allocation_fails_on_demand), T(cursor_stops_at_the_end));
+               T(allocation_fails_on_demand), T(cursor_stops_at_the_end), T(distance_counts_edits));
 }

@@ -87,7 +87,7 @@ static float pack_weights(float *s, uint32_t lo, uint32_t hi) {
     return vf_hsum(total);
 }
 
-/* k: a page of t, or of pairs when t is KIND_COUNT. */
+/* k: a page of t, or of pairs when t is KIND_pair. */
 IG_INLINE void pair_scores(const kind t, const uint32_t n, const float *q, size_t q_stride,
                            const void *k, uint32_t cols, float *s, const char *next) {
     vf acc[ATTN_TILE][NK];
@@ -98,7 +98,7 @@ IG_INLINE void pair_scores(const kind t, const uint32_t n, const float *q, size_
             acc[i][v] = vf_set(0);
     }
     for (uint32_t d = 0; d < cols; d += 2) {
-        if (t != KIND_COUNT) {
+        if (t != KIND_pair) {
             ig_prefetch_l2(next + (size_t)d * ATTN_PAGE * 2);
             ig_prefetch_l2(next + (size_t)d * ATTN_PAGE * 2 + 64);
         }
@@ -108,7 +108,7 @@ IG_INLINE void pair_scores(const kind t, const uint32_t n, const float *q, size_
             x[i] = vp_set(q + i * q_stride + d / 2);
         IG_UNROLL
         for (uint32_t v = 0; v < NK; v++) {
-            const vp key = t == KIND_COUNT
+            const vp key = t == KIND_pair
                                ? vp_load((const float *)k + (size_t)d / 2 * ATTN_PAGE + v * VN)
                                : key_pair(t, k, d, v * VN, d + 1 < cols);
             IG_UNROLL
@@ -143,7 +143,7 @@ IG_INLINE void add_pair(const kind t, const uint32_t n, const uint32_t nc, const
     IG_UNROLL
     for (uint32_t u = 0; u < nc; u++) {
         const vp val =
-            t == KIND_COUNT
+            t == KIND_pair
                 ? vp_load((const float *)a->v + j / 2 * ig_round_up(a->cols, VN) + c + u * VN)
                 : value_pair(t, a->v, a->cols, j, c + u * VN, rest ? rest : VN, even, odd);
         IG_UNROLL
@@ -163,12 +163,12 @@ IG_INLINE void pair_weigh_columns(const kind t, const uint32_t n, const uint32_t
             acc[i][u] = vf_load(out + i * out_stride + u * VN);
     }
     uint32_t j = a->j0 & ~1u;
-    if (t != KIND_COUNT && j < a->j0) {
+    if (t != KIND_pair && j < a->j0) {
         add_pair(t, n, nc, a, p, j, c, rest, false, j + 1 < a->j1, acc);
         j += 2;
     }
-    for (; j + (t != KIND_COUNT) < a->j1; j += 2) {
-        if (t != KIND_COUNT) {
+    for (; j + (t != KIND_pair) < a->j1; j += 2) {
+        if (t != KIND_pair) {
             const char *const rows = a->next + ((size_t)j * a->cols + c) * 2;
             for (size_t line = 0; line < nc * VN * 2; line += 64) {
                 ig_prefetch_l2(rows + line);
@@ -207,7 +207,6 @@ IG_INLINE void pair_weigh(const kind t, const uint32_t n, const pair_values *a, 
                         out + (n - half) * out_stride, out_stride);
 }
 
-#define KIND_pair KIND_COUNT
 #define PAIR_TILE(t, n)                                                                            \
     static IG_NOINLINE void scores_##t##_##n(const float *q, size_t q_stride, const void *k,       \
                                              uint32_t cols, float *s, const char *next) {          \

@@ -68,7 +68,7 @@ typedef struct v_reader {
 #define LOADN_f16(p, i, n) vf_loadn_f16((const uint16_t *)(p) + (i), n)
 #define LOADN_bf16(p, i, n) vf_loadn_bf16((const uint16_t *)(p) + (i), n)
 
-typedef enum kind { KIND_f32, KIND_f16, KIND_bf16, KIND_COUNT } kind;
+typedef enum kind { KIND_f32, KIND_f16, KIND_bf16, KIND_pair /* of BF16: attn_pairs.h */ } kind;
 
 IG_INLINE vf load_kind(kind t, const void *p, size_t i) {
     return t == KIND_f32 ? LOAD_f32(p, i) : t == KIND_f16 ? LOAD_f16(p, i) : LOAD_bf16(p, i);
