@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/board.h"
 #include "base/buf.h"
 #include "base/cancel.h"
 #include "base/checked.h"
@@ -17,6 +18,7 @@
 #include "base/lazy.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/ring.h"
 #include "base/slice.h"
 #include "base/status.h"
 

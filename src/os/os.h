@@ -1,5 +1,5 @@
-/* os.h: face of the os room, floor 1: files, memory maps, threads, clocks, CPU topology. The only
- * room that defines _GNU_SOURCE and creates threads. */
+/* os.h: face of the os room, floor 1: files, memory maps, threads, gates, clocks, CPU topology. The
+ * only room that defines _GNU_SOURCE and creates threads. */
 #ifndef IG_OS_OS_H
 #define IG_OS_OS_H
 
@@ -81,6 +81,24 @@ void ig_thread_yield(void);
  * timeout_ns (0 = for ever); may wake spuriously. */
 void ig_futex_wait(const uint32_t *word, uint32_t value, uint64_t timeout_ns);
 void ig_futex_wake(const uint32_t *word, int n);
+
+/* A gate that threads wait at until something changes (an event count). Who waits takes a ticket,
+ * looks whether what he wants is there, and waits with the ticket: a change after the ticket is
+ * never missed. Opening costs no system call while nobody waits. Zeros are a gate. */
+typedef struct ig_gate {
+    uint32_t count, waiters;
+} ig_gate;
+uint32_t ig_gate_ticket(ig_gate *gate);
+/* False when timeout_ns (UINT64_MAX = for ever, 0 = only look) passed without an opening since the
+ * ticket. */
+bool ig_gate_wait(ig_gate *gate, uint32_t ticket, uint64_t timeout_ns);
+void ig_gate_open(ig_gate *gate);
+
+/* A file descriptor (eventfd) that an event loop can poll for reading: raised until cleared. */
+IG_MUST_USE ig_status ig_event_fd_open(int *fd, ig_err *err);
+void ig_event_fd_close(int *fd);
+void ig_event_fd_raise(int fd);
+void ig_event_fd_clear(int fd);
 
 /* True when fd is a terminal; its width in columns, 80 when unknown. */
 bool ig_is_terminal(int fd);
