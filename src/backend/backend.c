@@ -7,7 +7,7 @@
 static bool complete(const ig_backend_fns *f) {
     return f->name && f->open && f->close && f->caps && f->load && f->unload && f->module_bytes &&
            f->page_bytes && f->pool_open && f->pool_close && f->pool_copy && f->submit && f->wait &&
-           f->outputs;
+           f->outputs && !f->threads == !f->share;
 }
 
 ig_status ig_device_open(ig_device **out, const ig_backend_fns *fns,
@@ -60,6 +60,17 @@ ig_status ig_device_roof(ig_device *device, double *read_bytes_per_second,
     if (!device->fns->roof)
         return ig_fail(err, IG_EUNSUPPORTED, "%s does not measure its roof", device->fns->name);
     return device->fns->roof(device->self, read_bytes_per_second, dot_ops_per_second, err);
+}
+
+uint32_t ig_device_threads(const ig_device *device) {
+    return device->fns->threads ? device->fns->threads(device->self) : 1;
+}
+
+void ig_device_share(ig_device *device, ig_device_work fn, void *user) {
+    if (device->fns->share)
+        device->fns->share(device->self, fn, user);
+    else
+        fn(user, 0, 1);
 }
 
 /* ---- module --------------------------------------------------------------------------------- */

@@ -62,6 +62,9 @@ typedef struct ig_device ig_device;
 typedef struct ig_module ig_module; /* a plan with its weights on a device */
 typedef struct ig_pool ig_pool;     /* K/V pages for a module */
 
+/* Host work shared out over a device's threads; the caller is thread 0. */
+typedef void (*ig_device_work)(void *user, uint32_t thread, uint32_t n_threads);
+
 typedef struct ig_backend_fns {
     const char *name; /* "ref", "cpu", … */
     ig_status (*open)(void **self, const ig_device_options *options, ig_err *err);
@@ -93,6 +96,10 @@ typedef struct ig_backend_fns {
                       ig_err *err);
     /* Optional: seconds per op of the last step for `ingot bench --ops`; NULL = not measured. */
     const double *(*op_seconds)(void *module);
+    /* Optional, both or none: host threads of the device that idle between steps, and a call of fn
+     * on all of them at once (or on fewer: n_threads says), to its end. */
+    uint32_t (*threads)(void *self);
+    void (*share)(void *self, ig_device_work fn, void *user);
 } ig_backend_fns;
 
 /* Which backends a build has is the engine's table; each backend room's face
@@ -109,6 +116,11 @@ uint64_t ig_device_page_bytes(const ig_device *device, const ig_plan *plan, uint
 /* IG_EUNSUPPORTED when the backend does not measure. No step may run meanwhile. */
 IG_MUST_USE ig_status ig_device_roof(ig_device *device, double *read_bytes_per_second,
                                      double *dot_ops_per_second, ig_err *err);
+
+/* Threads that ig_device_share may use, at least 1; it runs fn on the caller's alone where a device
+ * has none of its own. No step may run meanwhile. */
+uint32_t ig_device_threads(const ig_device *device);
+void ig_device_share(ig_device *device, ig_device_work fn, void *user);
 
 /* The plan is borrowed until unload. */
 IG_MUST_USE ig_status ig_module_load(ig_module **out, ig_device *device, const ig_plan *plan,

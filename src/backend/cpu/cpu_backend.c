@@ -264,6 +264,14 @@ static const double *cpu_op_seconds(void *module) {
     return m->device->options.profile ? m->op_seconds : NULL;
 }
 
+static uint32_t cpu_threads(void *self) {
+    return ((const cpu_device *)self)->n_threads;
+}
+
+static void cpu_share(void *self, ig_device_work fn, void *user) {
+    ig_team_run(((cpu_device *)self)->team, fn, user);
+}
+
 const ig_backend_fns ig_backend_cpu = {
     .name = "cpu",
     .open = cpu_open,
@@ -281,4 +289,6 @@ const ig_backend_fns ig_backend_cpu = {
     .outputs = cpu_outputs,
     .roof = cpu_roof,
     .op_seconds = cpu_op_seconds,
+    .threads = cpu_threads,
+    .share = cpu_share,
 };
