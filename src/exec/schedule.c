@@ -26,6 +26,7 @@ typedef struct ranking {
 
 /* Effective priority in units of time waited, so that its order never changes while jobs wait. */
 static uint64_t score(const ranking *r, const ig_sched_job *job) {
+    assert(job->priority >= 0 && job->priority <= 1);
     const uint64_t one = r->ageing_us ? IG_MIN(r->ageing_us, 1ull << 62) : 1ull << 32;
     const uint64_t waited =
         r->ageing_us && r->now_us > job->arrival_us ? r->now_us - job->arrival_us : 0;
@@ -108,6 +109,7 @@ static bool take_decode(decision *d, uint32_t index) {
 /* Prefill rows that the step has room for, pages apart. The row that completes the prefill gives
  * logits: without room for them it stays behind. */
 static uint32_t chunk_rows(const decision *d, const ig_sched_job *job) {
+    assert(job->prefill > 0 && job->boundary > 0);
     if (!d->seqs)
         return 0;
     uint32_t rows = IG_MIN(IG_MIN(job->prefill, job->boundary), d->tokens);

@@ -41,7 +41,7 @@ typedef struct ig_sched_job {
     uint32_t n_branches; /* sequences it will have at most: what admission counts */
     uint32_t n_decode;   /* running: rows of its decode step (its live branches, one each) */
     /* Rows before it can decode: of one branch, the one that is next to catch up; 0 = it decodes.
-     * A waiting job: all its tokens that are not in the cache. */
+     * A waiting job: all its tokens that are not in the cache, at least the last one. */
     uint32_t prefill;
     uint32_t n_past;   /* tokens which that branch has in pages already */
     bool outputs_all;  /* every prefill row gives logits (they count against outputs_max) */

@@ -153,11 +153,17 @@ TEST(admission_leaves_room_for_those_who_run) {
     l.window[0] = 8; /* never more than 8 + 16 + 4 tokens, 8 of which it has */
     CHECK_STR(picked(&l, jobs, 2, 13), "c8 a8");
     CHECK_STR(picked(&l, jobs, 2, 12), "c8 -");
+    jobs[0] =
+        filling(0, 40, 40); /* the same when it gave pages back: 2 for its 8 rows, 3 to come */
+    jobs[0].boundary = 8;
+    CHECK_STR(picked(&l, jobs, 2, 11), "c8 a8");
+    CHECK_STR(picked(&l, jobs, 2, 10), "c8 -");
     /* Alone it needs no more than its tokens; the next one leaves room for it. */
     l = ROOMY;
     CHECK_STR(picked(&l, jobs + 1, 2, 4), "a16 -");
     CHECK_STR(picked(&l, jobs + 1, 2, 6), "a16 -");
     CHECK_STR(picked(&l, jobs + 1, 2, 7), "a16 a4");
+    jobs[1].limit_pages[0] = 101;                 /* which only other policies look at */
     CHECK_STR(picked(&l, jobs + 1, 2, 3), "- -"); /* somebody else has them: not stuck */
 }
 
@@ -248,13 +254,17 @@ TEST(pages_are_taken_from_the_worst) {
     jobs[0] = decoding(0, 6, 0);
     jobs[1] = decoding(1, 6, 0);
     CHECK_STR(picked(&l, jobs, 2, 100), "preempt 1");
+    jobs[0] = decoding(0, 8, 0);
+    jobs[1] = filling(1, 0, 8);
+    CHECK_STR(picked(&l, jobs, 2, 100), "d8 -");
 }
 
 TEST(waiting_is_worth_priority) {
     ig_sched_limits l = ROOMY;
     l.seqs_max = 1;
     ig_sched_job jobs[3] = {waiting(7, 1), waiting(8, 2), waiting(9, 3)};
-    CHECK_STR(picked(&l, jobs, 3, 100), "a1 - -"); /* by arrival */
+    jobs[0].arrival_us = 500;
+    CHECK_STR(picked(&l, jobs, 3, 100), "a1 - -"); /* by arrival, not by clock */
     jobs[2].priority = 0.5f;
     CHECK_STR(picked(&l, jobs, 3, 100), "- - a3");
     l.ageing_us = 100; /* now is 1000 */
