@@ -6,7 +6,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 
 enum { ROUNDS = 20000, WAITERS = 4 };
 #define MS 1000000ull
@@ -29,6 +31,30 @@ TEST(time_passes_without_an_opening) {
     CHECK(ig_gate_wait(&gate, ticket, UINT64_MAX));
     CHECK(!ig_gate_wait(&gate, ig_gate_ticket(&gate), 1));
     CHECK_EQ(gate.waiters, 0);
+}
+
+static volatile sig_atomic_t interruptions;
+
+static void interrupt(int number) {
+    (void)number;
+    interruptions++;
+}
+
+/* A signal ends the system call, not the wait, and does not make it longer. */
+TEST(signals_do_not_open_a_gate) {
+    const struct sigaction action = {.sa_handler = interrupt};
+    struct sigaction was;
+    REQUIRE(sigaction(SIGALRM, &action, &was) == 0);
+    const struct itimerval late = {.it_value = {.tv_usec = 500000}};
+    ig_gate gate = {0};
+    const uint64_t start = ig_clock_ns();
+    REQUIRE(setitimer(ITIMER_REAL, &late, NULL) == 0);
+    CHECK(!ig_gate_wait(&gate, ig_gate_ticket(&gate), 600 * MS));
+    const uint64_t passed = ig_clock_ns() - start;
+    CHECK_EQ(interruptions, 1);
+    CHECK(passed >= 600 * MS);
+    CHECK(passed < 1050 * MS);
+    sigaction(SIGALRM, &was, NULL);
 }
 
 typedef struct table {
@@ -140,6 +166,7 @@ TEST(an_event_loop_can_wait_for_it) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(time_passes_without_an_opening), T(two_threads_never_miss_each_other),
-               T(one_opening_wakes_all), T(an_event_loop_can_wait_for_it));
+    return RUN(argc, argv, T(time_passes_without_an_opening), T(signals_do_not_open_a_gate),
+               T(two_threads_never_miss_each_other), T(one_opening_wakes_all),
+               T(an_event_loop_can_wait_for_it));
 }
