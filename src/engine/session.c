@@ -24,9 +24,13 @@ ingot_status ingot_session_open(ingot_session **out, ingot_model *model, ingot_e
                            ? IG_OK
                            : ig_fail_memory(err, model->options.context * sizeof(int32_t));
     if (!status)
-        status = ig_kv_create(&s->kv, IG_PAGE_TOKENS, groups, plan->n_groups, err);
+        status = ig_kv_create(&s->kv,
+                              &(ig_kv_options){.page_tokens = IG_PAGE_TOKENS,
+                                               .groups = groups,
+                                               .n_groups = plan->n_groups},
+                              err);
     if (!status)
-        status = ig_kv_seq_create(&s->seq, s->kv, err);
+        status = ig_kv_seq_create(&s->seq, s->kv, NULL, err);
     if (!status)
         status = ig_pool_open(&s->pool, model->module, &options, err);
     if (status == IG_EMEMORY)
@@ -150,7 +154,7 @@ static ig_status step(ingot_session *s, const int32_t *ids, uint32_t n, uint32_t
         (void)!ig_kv_seq_truncate(s->seq, s->n_history);
         return status;
     }
-    ig_kv_seq_commit(s->seq, n);
+    ig_kv_seq_commit(s->seq, ids, n);
     memcpy(s->history + s->n_history, ids, n * sizeof *ids);
     s->n_history += n;
     return IG_OK;

@@ -1,70 +1,125 @@
-/* kv.c: page pool with free lists and reference counts, and the page tables of
- * sequences. One owner thread. */
-#include "kv/kv.h"
+/* kv.c: the pool: its pages, slots and nodes from creation on, the copies to be made, the facts. */
+#include "kv/kv_int.h"
 
-typedef struct kv_pool {
-    uint32_t n_pages, n_free, window;
-    uint32_t *free_list; /* [n_free] page numbers, last in first out: the last freed is warm */
-    uint32_t *refs;      /* [n_pages] */
-} kv_pool;
+#include <assert.h>
 
-struct ig_kv {
-    uint32_t page_tokens, n_groups;
-    kv_pool groups[IG_KV_GROUPS_MAX];
-};
+/* Nodes for a pool: one for each page that can be cached and one for its root. Chains without a
+ * page (before a window, between snapshots) have to do with what that leaves. */
+static ig_status count_nodes(ig_kv *kv, const ig_kv_options *o, ig_err *err) {
+    uint64_t n = 0;
+    for (uint32_t g = 0; g < IG_KV_POOLS; g++)
+        n += 2ull * kv->pools[g].n_pages;
+    n += (uint64_t)o->n_slots * (o->snapshot_tokens / o->page_tokens);
+    if (n > UINT32_MAX / 2)
+        return ig_fail(err, IG_ELIMIT,
+                       "page pool of %llu nodes; the most is %u, take larger pages or fewer",
+                       (unsigned long long)n, UINT32_MAX / 2);
+    kv->n_nodes = kv->cache ? (uint32_t)n : 0;
+    kv->row_tokens = IG_MAX(o->page_tokens, IG_KV_SCOPE_BYTES / (uint32_t)sizeof *kv->tokens);
+    return IG_OK;
+}
 
-typedef struct kv_table {
-    uint32_t *pages;
-    uint32_t n, cap;
-    uint32_t n_gone; /* entries at the front that were given back */
-} kv_table;
+static ig_status make_nodes(ig_kv *kv, ig_err *err) {
+    uint32_t n_buckets = 1;
+    while (n_buckets < kv->n_nodes)
+        n_buckets *= 2;
+    kv->bucket_mask = n_buckets - 1;
+    kv->free_node = IG_KV_NONE;
+    /* The address is as good as random, which keeps others from making hashes collide. */
+    kv->seed = (uint64_t)(uintptr_t)kv;
+    size_t row;
+    if (!ig_mul(kv->row_tokens, sizeof *kv->tokens, &row))
+        return ig_fail_memory(err, SIZE_MAX);
+    kv->nodes = ig_alloc(kv->n_nodes, sizeof *kv->nodes);
+    kv->tokens = ig_alloc(kv->n_nodes, row);
+    kv->buckets = ig_alloc(n_buckets, sizeof *kv->buckets);
+    if (!kv->nodes || !kv->tokens || !kv->buckets)
+        return ig_fail_memory(err, kv->n_nodes * (sizeof *kv->nodes + row));
+    memset(kv->buckets, 0xff, n_buckets * sizeof *kv->buckets);
+    return IG_OK;
+}
 
-struct ig_kv_seq {
-    ig_kv *kv;
-    uint32_t n_tokens;
-    kv_table tables[IG_KV_GROUPS_MAX];
-};
+static ig_status make_pool(ig_kv_pool *pool, ig_err *err) {
+    pool->n_free = pool->n_pages;
+    pool->free = ig_alloc(pool->n_pages, sizeof *pool->free);
+    pool->pages = ig_alloc(pool->n_pages, sizeof *pool->pages);
+    if (!pool->free || !pool->pages)
+        return ig_fail_memory(err, pool->n_pages * sizeof *pool->pages);
+    for (uint32_t i = 0; i < pool->n_pages; i++) {
+        pool->free[i] = pool->n_pages - 1 - i;
+        pool->pages[i].node = IG_KV_NONE;
+    }
+    memset(pool->levels, 0xff, sizeof pool->levels); /* IG_KV_NONE */
+    return IG_OK;
+}
 
-ig_status ig_kv_create(ig_kv **out, uint32_t page_tokens, const ig_kv_group *groups,
-                       uint32_t n_groups, ig_err *err) {
-    if (page_tokens == 0 || n_groups > IG_KV_GROUPS_MAX)
-        return ig_fail(err, IG_EARGUMENT, "page pool of %u groups with %u tokens a page", n_groups,
-                       page_tokens);
+static ig_status check_options(const ig_kv_options *o, ig_err *err) {
+    if (o->page_tokens == 0 || o->page_tokens > IG_CONTEXT_MAX || o->n_groups > IG_KV_GROUPS_MAX)
+        return ig_fail(err, IG_EARGUMENT,
+                       "page pool of %u groups with %u tokens a page; "
+                       "there can be %u groups, and pages have 1 to %u tokens",
+                       o->n_groups, o->page_tokens, IG_KV_GROUPS_MAX, IG_CONTEXT_MAX);
+    if (o->snapshot_tokens % o->page_tokens != 0)
+        return ig_fail(err, IG_EARGUMENT,
+                       "snapshots of state every %u tokens; "
+                       "the distance must be a multiple of the page's %u tokens",
+                       o->snapshot_tokens, o->page_tokens);
+    return IG_OK;
+}
+
+ig_status ig_kv_create(ig_kv **out, const ig_kv_options *options, ig_err *err) {
+    IG_TRY(check_options(options, err));
     ig_kv *kv = ig_alloc(1, sizeof *kv);
     if (!kv)
         return ig_fail_memory(err, sizeof *kv);
-    kv->page_tokens = page_tokens;
-    kv->n_groups = n_groups;
-    for (uint32_t g = 0; g < n_groups; g++) {
-        kv_pool *pool = &kv->groups[g];
-        *pool = (kv_pool){
-            .n_pages = groups[g].n_pages, .n_free = groups[g].n_pages, .window = groups[g].window};
-        pool->free_list = ig_alloc(pool->n_pages, sizeof *pool->free_list);
-        pool->refs = ig_alloc(pool->n_pages, sizeof *pool->refs);
-        if (!pool->free_list || !pool->refs) {
-            ig_kv_destroy(&kv);
-            return ig_fail_memory(err, groups[g].n_pages * sizeof(uint32_t));
-        }
-        for (uint32_t i = 0; i < pool->n_pages; i++)
-            pool->free_list[i] = pool->n_pages - 1 - i;
+    kv->page_tokens = options->page_tokens;
+    kv->n_groups = options->n_groups;
+    kv->snapshot_tokens = options->snapshot_tokens;
+    kv->cache = options->cache;
+    for (uint32_t g = 0; g < options->n_groups; g++) {
+        ig_kv_pool *pool = &kv->pools[g];
+        pool->n_pages = options->groups[g].n_pages;
+        pool->window = options->groups[g].window;
+        pool->whole = pool->window == 0;
     }
+    kv->pools[IG_KV_SLOT_GROUP].n_pages = options->n_slots;
+    ig_status status = count_nodes(kv, options, err);
+    for (uint32_t g = 0; g < IG_KV_POOLS && !status; g++)
+        status = make_pool(&kv->pools[g], err);
+    if (!status)
+        status = make_nodes(kv, err);
     *out = kv;
-    return IG_OK;
+    if (status)
+        ig_kv_destroy(out);
+    return status;
 }
 
 void ig_kv_destroy(ig_kv **kv) {
     if (!kv || !*kv)
         return;
-    for (uint32_t g = 0; g < (*kv)->n_groups; g++) {
-        ig_free((*kv)->groups[g].free_list);
-        ig_free((*kv)->groups[g].refs);
+    assert((*kv)->n_seqs == 0);
+    for (uint32_t g = 0; g < IG_KV_POOLS; g++) {
+        ig_free((*kv)->pools[g].free);
+        ig_free((*kv)->pools[g].pages);
     }
+    ig_free((*kv)->nodes);
+    ig_free((*kv)->tokens);
+    ig_free((*kv)->buckets);
+    ig_free((*kv)->copies);
     ig_free(*kv);
     *kv = NULL;
 }
 
+static uint32_t free_in(const ig_kv_pool *pool) {
+    return pool->n_free + pool->n_cached;
+}
+
 uint32_t ig_kv_free_pages(const ig_kv *kv, uint32_t group) {
-    return group < kv->n_groups ? kv->groups[group].n_free : 0;
+    return group < kv->n_groups ? free_in(&kv->pools[group]) : 0;
+}
+
+uint32_t ig_kv_free_slots(const ig_kv *kv) {
+    return free_in(&kv->pools[IG_KV_SLOT_GROUP]);
 }
 
 uint32_t ig_kv_pages_needed(uint32_t page_tokens, uint32_t window, uint32_t n_tokens,
@@ -76,118 +131,51 @@ uint32_t ig_kv_pages_needed(uint32_t page_tokens, uint32_t window, uint32_t n_to
     return (uint32_t)((span + page_tokens - 1) / page_tokens);
 }
 
-static uint32_t take_page(kv_pool *pool) {
-    uint32_t page = pool->free_list[--pool->n_free];
-    pool->refs[page] = 1;
-    return page;
-}
-
-static void give_page(kv_pool *pool, uint32_t page) {
-    if (page != IG_KV_PAGE_NONE && --pool->refs[page] == 0)
-        pool->free_list[pool->n_free++] = page;
-}
-
-ig_status ig_kv_seq_create(ig_kv_seq **out, ig_kv *kv, ig_err *err) {
-    ig_kv_seq *seq = ig_alloc(1, sizeof *seq);
-    if (!seq)
-        return ig_fail_memory(err, sizeof *seq);
-    seq->kv = kv;
-    *out = seq;
-    return IG_OK;
-}
-
-void ig_kv_seq_destroy(ig_kv_seq **seq) {
-    if (!seq || !*seq)
-        return;
-    ig_kv_seq *s = *seq;
-    for (uint32_t g = 0; g < s->kv->n_groups; g++) {
-        for (uint32_t i = 0; i < s->tables[g].n; i++)
-            give_page(&s->kv->groups[g], s->tables[g].pages[i]);
-        ig_free(s->tables[g].pages);
+void ig_kv_describe(const ig_kv *kv, ig_kv_facts *facts) {
+    *facts = kv->facts;
+    for (uint32_t g = 0; g < kv->n_groups; g++) {
+        const ig_kv_pool *pool = &kv->pools[g];
+        facts->n_pages += pool->n_pages;
+        facts->free += pool->n_free;
+        facts->cached += pool->n_cached;
+        facts->used += pool->n_pages - pool->n_free - pool->n_cached;
     }
-    ig_free(s);
-    *seq = NULL;
 }
 
-uint32_t ig_kv_seq_tokens(const ig_kv_seq *seq) {
-    return seq->n_tokens;
+void ig_kv_forget(ig_kv *kv) {
+    for (uint32_t g = 0; g < IG_KV_POOLS; g++) {
+        while (kv->pools[g].n_cached > 0)
+            ig_kv_page_forget(kv, g, ig_kv_page_oldest(kv, g));
+    }
 }
 
-static ig_status grow_table(kv_table *t, uint32_t n, ig_err *err) {
-    if (n <= t->cap)
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+ig_status ig_kv_copies_room(ig_kv *kv, uint32_t n, ig_err *err) {
+    if (n <= kv->copies_cap - kv->n_copies)
         return IG_OK;
-    uint32_t cap = IG_MAX(n, t->cap * 2);
-    uint32_t *pages = ig_realloc(t->pages, cap, sizeof *pages);
-    if (!pages)
-        return ig_fail_memory(err, cap * sizeof *pages);
-    t->pages = pages;
-    t->cap = cap;
+    const size_t cap = IG_MAX((size_t)kv->n_copies + n, (size_t)kv->copies_cap * 2);
+    ig_kv_copy *copies = cap <= UINT32_MAX ? ig_realloc(kv->copies, cap, sizeof *copies) : NULL;
+    if (!copies)
+        return ig_fail_memory(err, cap * sizeof *copies);
+    kv->copies = copies;
+    kv->copies_cap = (uint32_t)cap;
     return IG_OK;
 }
 
-ig_status ig_kv_seq_reserve(ig_kv_seq *seq, uint32_t n_more, ig_err *err) {
-    ig_kv *kv = seq->kv;
-    if (n_more > IG_CONTEXT_MAX || seq->n_tokens > IG_CONTEXT_MAX - n_more)
-        return ig_fail(err, IG_ELIMIT, "sequence longer than %u tokens", IG_CONTEXT_MAX);
-    uint32_t want = (seq->n_tokens + n_more + kv->page_tokens - 1) / kv->page_tokens;
-    for (uint32_t g = 0; g < kv->n_groups; g++) {
-        kv_table *t = &seq->tables[g];
-        IG_TRY(grow_table(t, want, err));
-        uint32_t more = want > t->n ? want - t->n : 0;
-        if (more > kv->groups[g].n_free)
-            return ig_fail(err, IG_EBUSY,
-                           "no free pages: group %u needs %u more and has %u; "
-                           "a larger context (-c) or fewer sequences would help",
-                           g, more, kv->groups[g].n_free);
-    }
-    for (uint32_t g = 0; g < kv->n_groups; g++) {
-        kv_table *t = &seq->tables[g];
-        while (t->n < want)
-            t->pages[t->n++] = take_page(&kv->groups[g]);
-    }
-    return IG_OK;
+void ig_kv_copy_add(ig_kv *kv, uint32_t g, uint32_t from, uint32_t to) {
+    assert(kv->n_copies < kv->copies_cap);
+    ig_kv_page_pin(kv, g, from);
+    kv->copies[kv->n_copies++] = (ig_kv_copy){.group = g, .from = from, .to = to};
 }
 
-void ig_kv_seq_commit(ig_kv_seq *seq, uint32_t n) {
-    ig_kv *kv = seq->kv;
-    seq->n_tokens += n;
-    for (uint32_t g = 0; g < kv->n_groups; g++) {
-        uint32_t window = kv->groups[g].window;
-        kv_table *t = &seq->tables[g];
-        if (window == 0 || seq->n_tokens + 1 <= window)
-            continue;
-        /* The next query sits at n_tokens and sees positions > n_tokens - window. A chunked mask
-         * sees no more than that. */
-        uint32_t first = (seq->n_tokens + 1 - window) / kv->page_tokens;
-        for (; t->n_gone < first && t->n_gone < t->n; t->n_gone++) {
-            give_page(&kv->groups[g], t->pages[t->n_gone]);
-            t->pages[t->n_gone] = IG_KV_PAGE_NONE;
-        }
-    }
+const ig_kv_copy *ig_kv_copies(const ig_kv *kv, uint32_t *n) {
+    *n = kv->n_copies;
+    return kv->copies;
 }
 
-bool ig_kv_seq_truncate(ig_kv_seq *seq, uint32_t n) {
-    ig_kv *kv = seq->kv;
-    if (n > seq->n_tokens)
-        return false;
-    for (uint32_t g = 0; g < kv->n_groups; g++) {
-        uint32_t window = kv->groups[g].window;
-        uint32_t first = window && n + 1 > window ? (n + 1 - window) / kv->page_tokens : 0;
-        if (n > 0 && seq->tables[g].n_gone > first) /* an empty sequence sees nothing */
-            return false;
-    }
-    uint32_t keep = (n + kv->page_tokens - 1) / kv->page_tokens;
-    for (uint32_t g = 0; g < kv->n_groups; g++) {
-        kv_table *t = &seq->tables[g];
-        while (t->n > keep)
-            give_page(&kv->groups[g], t->pages[--t->n]);
-        t->n_gone = IG_MIN(t->n_gone, t->n);
-    }
-    seq->n_tokens = n;
-    return true;
-}
-
-const uint32_t *ig_kv_seq_table(const ig_kv_seq *seq, uint32_t group, uint32_t *n_entries) {
-    *n_entries = seq->tables[group].n;
-    return seq->tables[group].pages;
+void ig_kv_copies_done(ig_kv *kv) {
+    for (uint32_t i = 0; i < kv->n_copies; i++)
+        ig_kv_page_unpin(kv, kv->copies[i].group, kv->copies[i].from);
+    kv->n_copies = 0;
 }
