@@ -116,17 +116,33 @@ void ig_kv_page_pin(ig_kv *kv, uint32_t g, uint32_t number) {
     kv->pools[g].pages[number].pins++;
 }
 
+/* A page became idle after those before it may have: they must stay younger. Nearly always a
+ * sequence still uses them. */
+static void rejuvenate_before(ig_kv *kv, uint32_t g, uint32_t number) {
+    ig_kv_pool *pool = &kv->pools[g];
+    const ig_kv_node *node = &kv->nodes[kv->nodes[pool->pages[number].node].parent];
+    for (; node->parent != IG_KV_NONE; node = &kv->nodes[node->parent]) {
+        const uint32_t before = node->pages[g];
+        if (before == IG_KV_NONE) { /* given up, while only the pin kept this one */
+            ig_kv_page_forget(kv, g, number);
+            return;
+        }
+        if (pool->pages[before].users > 0)
+            return;
+        if (is_idle(&pool->pages[before])) {
+            delist(pool, before);
+            enlist(pool, before);
+        }
+    }
+}
+
 void ig_kv_page_unpin(ig_kv *kv, uint32_t g, uint32_t number) {
     ig_kv_pool *pool = &kv->pools[g];
-    const uint32_t node = pool->pages[number].node;
+    const ig_kv_page *page = &pool->pages[number];
     pool->pages[number].pins--;
     settle(pool, number);
-    if (node == IG_KV_NONE || !pool->whole || !is_idle(&pool->pages[number]))
-        return;
-    /* What it follows may have been given up while only the pin held it. */
-    const ig_kv_node *parent = &kv->nodes[kv->nodes[node].parent];
-    if (parent->parent != IG_KV_NONE && parent->pages[g] == IG_KV_NONE)
-        ig_kv_page_forget(kv, g, number);
+    if (pool->whole && is_idle(page) && page->node != IG_KV_NONE)
+        rejuvenate_before(kv, g, number);
 }
 
 void ig_kv_page_publish(ig_kv *kv, uint32_t g, uint32_t number, uint32_t node, uint32_t priority) {

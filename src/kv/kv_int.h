@@ -14,7 +14,8 @@
  *
  * Whoever uses a page of a group without window uses those before it, with the same priority, and
  * lets go of the deepest first. Hence in such a group nothing is given up before what follows it.
- * Only a pin can keep a page longer than what it follows: it is forgotten when the pin goes. */
+ * Only a pin can keep a page longer than what it follows: when it goes, the page is forgotten, or
+ * what it follows becomes younger again. */
 #ifndef IG_KV_KV_INT_H
 #define IG_KV_KV_INT_H
 

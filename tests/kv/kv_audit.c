@@ -98,6 +98,9 @@ static const char *audit_node(const ig_kv *kv, uint32_t number, const uint32_t *
         const uint32_t page = node->pages[g];
         needed = needed || page != IG_KV_NONE;
         MUST(page == IG_KV_NONE || kv->pools[g].pages[page].node == number);
+        /* Without its page in a group without window the rest is of no use. */
+        for (uint32_t whole = 0; whole < kv->n_groups; whole++)
+            MUST(page == IG_KV_NONE || !kv->pools[whole].whole || node->pages[whole] != IG_KV_NONE);
     }
     MUST(needed);
     MUST(node->n_ends == ends[number]);

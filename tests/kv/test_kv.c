@@ -455,6 +455,9 @@ TEST(state_comes_back_from_snapshots) {
     ig_kv_copies_done(kv);
     REQUIRE_OK(ig_kv_seq_fork(&third, next, &err));
     CHECK_EQ(probe(kv, &DEFAULTS, 0, 14), 0);
+    ig_kv_facts f;
+    ig_kv_describe(kv, &f);
+    CHECK_EQ(f.evicted, 0); /* of pages */
     CHECK_EQ(ig_kv_seq_create(&fourth, kv, &DEFAULTS, &err), IG_EBUSY);
     CHECK(strstr(err.message, "all 3 slots"));
     check_audit(kv, (ig_kv_seq *[]){seq, next, third}, 3);

@@ -239,6 +239,14 @@ static void check_state(const world *w, const live *l) {
         CHECK(w->slots[ig_kv_seq_slot(l->seq)] == l->keys[l->n]);
 }
 
+static void do_destroy(world *w) {
+    live *l = pick(w, true);
+    if (!l)
+        return;
+    ig_kv_seq_destroy(&l->seq);
+    l->n_reserved = 0;
+}
+
 /* Some sequences reserve, the copies are made, they write, and commit all, some or nothing. */
 static void do_step(world *w) {
     for (uint32_t s = 0; s < SEQS; s++) {
@@ -251,6 +259,8 @@ static void do_step(world *w) {
         n = IG_MIN(n, ig_kv_seq_boundary(l->seq));
         if (try_reserve(w, l, n))
             l->n_reserved = n;
+        if (below(w, 8) == 0)
+            do_destroy(w); /* cancelled before the step ran */
     }
     make_copies(w);
     for (uint32_t s = 0; s < SEQS; s++) {
@@ -327,12 +337,6 @@ static void do_truncate(world *w) {
             l->plan[i] = (int32_t)below(w, 3);
     }
     w->n.cuts_refused += !done;
-}
-
-static void do_destroy(world *w) {
-    live *l = pick(w, true);
-    if (l)
-        ig_kv_seq_destroy(&l->seq);
 }
 
 static const char *do_something(world *w) {
