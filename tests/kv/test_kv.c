@@ -227,6 +227,12 @@ TEST(facts_count_pages) {
     leave_behind(kv, &DEFAULTS, 500, 4);
     ig_kv_describe(kv, &f);
     CHECK_EQ(f.evicted, 1);
+    seq = seq_of(kv, &DEFAULTS);
+    CHECK_EQ(ig_kv_seq_match(seq, count_from(0), 6), 6); /* half a page does not count */
+    ig_kv_seq_destroy(&seq);
+    ig_kv_describe(kv, &f);
+    CHECK_EQ(f.reused, 3);
+    CHECK_EQ(f.missed, 1);
     ig_kv_forget(kv);
     ig_kv_describe(kv, &f);
     CHECK_EQ(f.free, 10);
@@ -302,6 +308,40 @@ TEST(equal_pages_become_one) {
     ig_kv_seq_destroy(&b);
     CHECK_EQ(ig_kv_probe(kv, &DEFAULTS, count_from(0), 6, in_use), 4);
     CHECK_EQ(in_use[0], 0);
+    ig_kv_destroy(&kv);
+}
+
+TEST(pages_that_wait_for_a_copy_are_in_use) {
+    ig_err err = {0};
+    ig_kv *kv = plain_pool(16);
+    uint32_t in_use[IG_KV_GROUPS_MAX];
+    leave_behind(kv, &DEFAULTS, 0, 8);
+    ig_kv_seq *seq = seq_of(kv, &DEFAULTS);
+    CHECK_EQ(ig_kv_seq_match(seq, count_from(0), 6), 6);
+    CHECK_EQ(ig_kv_probe(kv, &DEFAULTS, count_from(0), 6, in_use), 6);
+    CHECK_EQ(in_use[0], 1); /* the part would be copied */
+    REQUIRE_OK(ig_kv_seq_reserve(seq, 1, &err));
+    ig_kv_seq_destroy(&seq);
+    CHECK_EQ(ig_kv_free_pages(kv, 0), 15);
+    CHECK_EQ(ig_kv_probe(kv, &DEFAULTS, count_from(0), 8, in_use), 8);
+    CHECK_EQ(in_use[0], 1);
+    ig_kv_copies_done(kv);
+    CHECK_EQ(ig_kv_free_pages(kv, 0), 16);
+    check_audit(kv, NULL, 0);
+    ig_kv_destroy(&kv);
+}
+
+TEST(match_gives_back_what_was_reserved) {
+    ig_err err = {0};
+    ig_kv *kv = plain_pool(16);
+    leave_behind(kv, &DEFAULTS, 0, 8);
+    ig_kv_seq *seq = seq_of(kv, &DEFAULTS);
+    REQUIRE_OK(ig_kv_seq_reserve(seq, 12, &err));
+    CHECK_EQ(ig_kv_seq_match(seq, count_from(0), 8), 8);
+    CHECK_EQ(ig_kv_free_pages(kv, 0), 14);
+    CHECK_EQ(ig_kv_seq_match(seq, count_from(0), 8), 0); /* not empty any more */
+    check_audit(kv, &seq, 1);
+    ig_kv_seq_destroy(&seq);
     ig_kv_destroy(&kv);
 }
 
@@ -467,6 +507,26 @@ TEST(state_comes_back_from_snapshots) {
     ig_kv_destroy(&kv);
 }
 
+TEST(copies_may_wait_for_long) {
+    ig_kv *kv = pool_of(
+        &(ig_kv_options){.page_tokens = PAGE, .n_slots = 3, .snapshot_tokens = 4, .cache = true});
+    leave_behind(kv, &DEFAULTS, 0, 4);
+    ig_kv_copies_done(kv);
+    ig_kv_seq *seq = seq_of(kv, &DEFAULTS);
+    uint32_t n;
+    for (int i = 0; i < 100; i++) {
+        CHECK_EQ(ig_kv_seq_match(seq, count_from(0), 4), 4);
+        CHECK(ig_kv_seq_truncate(seq, 0));
+    }
+    (void)ig_kv_copies(kv, &n);
+    CHECK_EQ(n, 100);
+    check_audit(kv, &seq, 1);
+    ig_kv_copies_done(kv);
+    CHECK_EQ(ig_kv_free_slots(kv), 2);
+    ig_kv_seq_destroy(&seq);
+    ig_kv_destroy(&kv);
+}
+
 TEST(snapshots_of_higher_priority_stay) {
     const ig_kv_seq_options low = {.priority = 1}, high = {.priority = 2};
     ig_kv *kv = pool_of(
@@ -484,6 +544,9 @@ TEST(snapshots_of_higher_priority_stay) {
 
 TEST(without_nodes_pages_are_not_cached) {
     ig_kv *kv = plain_pool(32);
+    kv->n_nodes = 1; /* a root is of no use alone */
+    leave_behind(kv, &DEFAULTS, 0, 8);
+    CHECK_EQ(kv_audit_nodes(kv), 0);
     kv->n_nodes = 3; /* a root and two pages */
     ig_kv_seq *seq = seq_of(kv, &DEFAULTS);
     add(seq, count_from(0), 18);
@@ -551,13 +614,15 @@ TEST(allocation_failures_are_clean) {
 }
 
 int main(int argc, char **argv) {
-    return RUN(
-        argc, argv, T(random_walk_loses_no_page), T(forecast_is_enough), T(wrong_options_are_named),
-        T(match_finds_the_longest_beginning), T(facts_count_pages),
-        T(least_priority_goes_first_then_least_use), T(use_raises_the_priority_of_all_before),
-        T(scopes_and_uncached_sequences_share_nothing), T(equal_pages_become_one),
-        T(shared_pages_are_copied_before_they_are_written), T(cached_page_is_copied_or_given_up),
-        T(steps_do_not_allocate), T(windows_need_only_what_is_seen),
-        T(state_comes_back_from_snapshots), T(snapshots_of_higher_priority_stay),
-        T(without_nodes_pages_are_not_cached), T(allocation_failures_are_clean));
+    return RUN(argc, argv, T(random_walk_loses_no_page), T(forecast_is_enough),
+               T(wrong_options_are_named), T(match_finds_the_longest_beginning),
+               T(facts_count_pages), T(least_priority_goes_first_then_least_use),
+               T(use_raises_the_priority_of_all_before),
+               T(scopes_and_uncached_sequences_share_nothing), T(equal_pages_become_one),
+               T(pages_that_wait_for_a_copy_are_in_use), T(match_gives_back_what_was_reserved),
+               T(copies_may_wait_for_long), T(shared_pages_are_copied_before_they_are_written),
+               T(cached_page_is_copied_or_given_up), T(steps_do_not_allocate),
+               T(windows_need_only_what_is_seen), T(state_comes_back_from_snapshots),
+               T(snapshots_of_higher_priority_stay), T(without_nodes_pages_are_not_cached),
+               T(allocation_failures_are_clean));
 }
