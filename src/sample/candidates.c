@@ -124,9 +124,9 @@ void ig_candidates_adjust(ig_candidates *c, const ig_token_counts *m, ig_adjust 
     }
     for (uint32_t i = 0; i < c->n; i++) {
         int32_t id = ig_key_id(c->s->keys[i]);
-        uint32_t slot = m->slot[id];
-        if (slot) {
-            float x = adjust(user, ig_key_logit(c->s->keys[i]), m->value[slot - 1]);
+        const int32_t *value = ig_token_counts_find(m, id);
+        if (value) {
+            float x = adjust(user, ig_key_logit(c->s->keys[i]), *value);
             c->s->keys[i] = ig_key_of(ig_clamp(x, -FLT_MAX, FLT_MAX), id);
         }
     }

@@ -52,7 +52,8 @@ void ig_sample_scratch_destroy(ig_sample_scratch **s) {
 static void place_map(char *base, size_t *at, ig_token_counts *m, uint32_t n_vocab,
                       uint32_t window) {
     m->cap = IG_MIN(window, n_vocab);
-    m->slot = place(base, at, window ? n_vocab : 0, sizeof *m->slot);
+    m->slot_bits = ig_token_counts_bits(m->cap);
+    m->slot = place(base, at, m->cap ? (size_t)1 << m->slot_bits : 0, sizeof *m->slot);
     m->id = place(base, at, m->cap, sizeof *m->id);
     m->value = place(base, at, m->cap, sizeof *m->value);
 }
