@@ -12,14 +12,15 @@ bool ig_adaptive_p_off(const ig_sample_params *p) {
 
 void ig_adaptive_p_reset(ig_sampler *s) {
     double left = 1.0 - (double)s->p.adaptive_decay;
-    s->adaptive_sum = (double)s->p.adaptive_target / left;
-    s->adaptive_weight = 1.0 / left;
+    s->state.adaptive_sum = (double)s->p.adaptive_target / left;
+    s->state.adaptive_weight = 1.0 / left;
 }
 
 ig_pick ig_adaptive_p_draw(ig_sampler *s, ig_candidates *c) {
     ig_candidates_list(c);
     double mass = ig_candidates_mass(c);
-    double aim = 2.0 * (double)s->p.adaptive_target - s->adaptive_sum / s->adaptive_weight;
+    double aim =
+        2.0 * (double)s->p.adaptive_target - s->state.adaptive_sum / s->state.adaptive_weight;
     float target = (float)(aim < 0.0 ? 0.0 : aim > 1.0 ? 1.0 : aim);
     /* The original weight is needed for one token only; it is kept in the scratch that sorting
      * would use. */
@@ -37,7 +38,7 @@ ig_pick ig_adaptive_p_draw(ig_sampler *s, ig_candidates *c) {
         sum += (double)w[i];
     ig_pick pick = ig_candidates_draw_weighted(c, sum, ig_sampler_uniform(s, IG_STREAM_DRAW));
     double decay = (double)s->p.adaptive_decay;
-    s->adaptive_sum = original[pick.at] + decay * s->adaptive_sum;
-    s->adaptive_weight = 1.0 + decay * s->adaptive_weight;
+    s->state.adaptive_sum = original[pick.at] + decay * s->state.adaptive_sum;
+    s->state.adaptive_weight = 1.0 + decay * s->state.adaptive_weight;
     return pick;
 }

@@ -110,6 +110,28 @@ float *ig_candidates_cell(ig_candidates *c, int32_t id) {
     return own_tile(c, t) + (uint32_t)id % IG_TILE;
 }
 
+void ig_candidates_forbid(ig_candidates *c, int32_t id) {
+    float *x = ig_candidates_cell(c, id);
+    if (x && *x >= -FLT_MAX) {
+        *x = -INFINITY;
+        c->n_forbidden++;
+    }
+}
+
+void ig_candidates_add(ig_candidates *c, const float *bias) {
+    c->scanned = false;
+    for (uint32_t t = 0; t < c->s->n_tiles; t++) {
+        if (c->s->tile_state[t] == DEAD)
+            continue;
+        float *x = own_tile(c, t);
+        const float *b = bias + (size_t)t * IG_TILE;
+        for (uint32_t j = 0; j < IG_TILE; j++) {
+            float y = ig_clamp(x[j] + b[j], -FLT_MAX, FLT_MAX);
+            x[j] = b[j] < -FLT_MAX ? b[j] : ig_finite(x[j]) ? y : x[j];
+        }
+    }
+}
+
 void ig_candidates_adjust(ig_candidates *c, const ig_token_counts *m, ig_adjust *adjust,
                           const void *user) {
     if (m->n == 0)
@@ -171,6 +193,11 @@ ig_status ig_candidates_scan(ig_candidates *c, ig_err *err) {
     }
     if (max > FLT_MAX)
         return ig_fail(err, IG_EARGUMENT, "a logit is +inf; the model's output is broken");
+    if (max < -FLT_MAX && c->n_forbidden)
+        return ig_fail(err, IG_EARGUMENT,
+                       "no token can be drawn: bad_words, min_tokens or no_repeat_ngram forbid %u, "
+                       "and mask, biases or the model all others; loosen them",
+                       c->n_forbidden);
     if (max < -FLT_MAX)
         return ig_fail(err, IG_EARGUMENT,
                        "no token can be drawn, every logit is -inf or NaN; loosen the mask and the "
@@ -208,6 +235,21 @@ static uint32_t gather(ig_candidates *c, float lowest) {
         }
     }
     return n;
+}
+
+void ig_candidates_write(const ig_candidates *c, float *out) {
+    for (uint32_t t = 0; c->dense && t < c->s->n_tiles; t++) {
+        const float *x = ig_candidates_tile(c, t);
+        size_t at = (size_t)t * IG_TILE, n = IG_MIN(IG_TILE, c->s->n_vocab - at);
+        for (size_t j = 0; j < n; j++)
+            out[at + j] = x && x[j] >= -FLT_MAX ? x[j] : -INFINITY;
+    }
+    if (c->dense)
+        return;
+    for (uint32_t i = 0; i < c->s->n_vocab; i++)
+        out[i] = -INFINITY;
+    for (uint32_t i = 0; i < c->n; i++)
+        out[ig_key_id(c->s->keys[i])] = ig_key_logit(c->s->keys[i]);
 }
 
 static void become_list(ig_candidates *c, uint32_t n) {

@@ -32,10 +32,11 @@ typedef struct ig_candidates {
     const float *raw; /* [n_vocab] the caller's */
     ig_sample_scratch *s;
     bool dense;
-    bool scanned; /* dense: tile_max and max are current */
-    bool sorted;  /* list: keys descend */
-    float max;    /* dense and scanned: the largest logit */
-    uint32_t n;   /* list: length */
+    bool scanned;         /* dense: tile_max and max are current */
+    bool sorted;          /* list: keys descend */
+    float max;            /* dense and scanned: the largest logit */
+    uint32_t n;           /* list: length */
+    uint32_t n_forbidden; /* by ig_candidates_forbid */
 } ig_candidates;
 
 typedef struct ig_pick {
@@ -49,6 +50,10 @@ void ig_candidates_begin(ig_candidates *c, ig_sample_scratch *s, const float *lo
 
 /* Dense: the changeable logit of a token, NULL when its tile is dead. */
 float *ig_candidates_cell(ig_candidates *c, int32_t id);
+/* Dense: sets a token to -inf. */
+void ig_candidates_forbid(ig_candidates *c, int32_t id);
+/* Dense: adds a bias, finite or -inf, to every logit; bias has whole tiles. */
+void ig_candidates_add(ig_candidates *c, const float *bias);
 /* New logit of every candidate that is in the map, from the old one and the map's value; infinite
  * ones stay. */
 typedef float ig_adjust(const void *user, float logit, int32_t value);
@@ -60,6 +65,10 @@ void ig_candidates_scale(ig_candidates *c, double temperature);
 /* Dense: brings tile_max and max up to date. IG_EARGUMENT when no logit is finite or one is +inf.
  */
 IG_MUST_USE ig_status ig_candidates_scan(ig_candidates *c, ig_err *err);
+
+/* Scanned: the logits as they are now, -inf where there is no candidate; out [n_vocab] may be the
+ * caller's logits. */
+void ig_candidates_write(const ig_candidates *c, float *out);
 
 /* All below need scanned candidates and leave at least one. */
 float ig_candidates_max(const ig_candidates *c);

@@ -21,10 +21,10 @@ void ig_dry_reset(ig_sampler *s) {
 
 /* The first breaker whose head is not below id. */
 static uint32_t first_breaker(const ig_sampler *s, int32_t id) {
-    uint32_t lo = 0, hi = s->p.n_dry_breakers;
+    uint32_t lo = 0, hi = s->breakers.n;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (s->breaker[mid].ids[0] < id)
+        if (s->breakers.run[mid].ids[0] < id)
             lo = mid + 1;
         else
             hi = mid;
@@ -36,8 +36,8 @@ static uint32_t first_breaker(const ig_sampler *s, int32_t id) {
 static uint32_t breaker_at(const ig_sampler *s, const int32_t *recent, uint32_t i) {
     uint32_t longest = 0;
     for (uint32_t b = first_breaker(s, recent[i]);
-         b < s->p.n_dry_breakers && s->breaker[b].ids[0] == recent[i]; b++) {
-        const ig_token_run *run = &s->breaker[b];
+         b < s->breakers.n && s->breakers.run[b].ids[0] == recent[i]; b++) {
+        const ig_token_run *run = &s->breakers.run[b];
         if (run->n <= longest || run->n > i + 1)
             continue;
         uint32_t same = 1;
@@ -51,7 +51,7 @@ static uint32_t breaker_at(const ig_sampler *s, const int32_t *recent, uint32_t 
 
 /* Tokens after the last breaker: no match is longer than this. */
 static uint32_t repeat_limit(const ig_sampler *s, const int32_t *recent, uint32_t n) {
-    for (uint32_t i = 0; i < n && s->p.n_dry_breakers > 0; i++) {
+    for (uint32_t i = 0; i < n && s->breakers.n > 0; i++) {
         uint32_t run = breaker_at(s, recent, i);
         if (run)
             return i + 1 - run;
@@ -75,9 +75,9 @@ static void match_lengths(const int32_t *r, uint32_t n, uint32_t *z) {
 }
 
 static bool is_single_breaker(const ig_sampler *s, int32_t id) {
-    for (uint32_t b = first_breaker(s, id); b < s->p.n_dry_breakers && s->breaker[b].ids[0] == id;
+    for (uint32_t b = first_breaker(s, id); b < s->breakers.n && s->breakers.run[b].ids[0] == id;
          b++)
-        if (s->breaker[b].n == 1)
+        if (s->breakers.run[b].n == 1)
             return true;
     return false;
 }
@@ -91,7 +91,8 @@ static float penalised(const void *user, float logit, int32_t length) {
 
 void ig_dry_apply(ig_sampler *s, ig_candidates *c, uint32_t stream) {
     (void)stream;
-    uint32_t n = IG_MIN(s->history_n, s->dry_window), allowed = (uint32_t)s->p.dry_allowed_length;
+    uint32_t n = IG_MIN(s->state.history_n, s->dry_window),
+             allowed = (uint32_t)s->p.dry_allowed_length;
     if (n <= allowed)
         return;
     int32_t *r = s->dry_recent;

@@ -6,13 +6,13 @@
 #define LN2 0.69314718055994530942
 
 void ig_mirostat_reset(ig_sampler *s) {
-    s->mirostat_mu = 2.0 * (double)s->p.mirostat_tau;
+    s->state.mirostat_mu = 2.0 * (double)s->p.mirostat_tau;
 }
 
 static ig_pick draw_and_learn(ig_sampler *s, ig_candidates *c) {
     ig_pick pick = ig_candidates_draw(c, ig_sampler_uniform(s, IG_STREAM_DRAW));
     double surprise = -ig_ln(pick.p) / LN2;
-    s->mirostat_mu -= (double)s->p.mirostat_eta * (surprise - (double)s->p.mirostat_tau);
+    s->state.mirostat_mu -= (double)s->p.mirostat_eta * (surprise - (double)s->p.mirostat_tau);
     return pick;
 }
 
@@ -49,7 +49,7 @@ ig_pick ig_mirostat_1_draw(ig_sampler *s, ig_candidates *c) {
     if (dense)
         ig_candidates_top(c, FITTED_MAX);
     ig_candidates_sort(c);
-    uint32_t k = kept_by_zipf(zipf_exponent(c), s->mirostat_mu, s->n_vocab);
+    uint32_t k = kept_by_zipf(zipf_exponent(c), s->state.mirostat_mu, s->n_vocab);
     if (dense && k > c->n)
         ig_candidates_undo_list(c);
     ig_candidates_top(c, k);
@@ -59,7 +59,7 @@ ig_pick ig_mirostat_1_draw(ig_sampler *s, ig_candidates *c) {
 ig_pick ig_mirostat_2_draw(ig_sampler *s, ig_candidates *c) {
     /* -log2 p <= mu  ⟺  logit >= max + ln(mass) - mu ln 2 */
     double lowest =
-        (double)ig_candidates_max(c) + ig_ln(ig_candidates_mass(c)) - s->mirostat_mu * LN2;
+        (double)ig_candidates_max(c) + ig_ln(ig_candidates_mass(c)) - s->state.mirostat_mu * LN2;
     ig_candidates_above(c, (float)(lowest < -(double)FLT_MAX ? -(double)FLT_MAX : lowest), 1);
     return draw_and_learn(s, c);
 }

@@ -19,8 +19,9 @@ void ig_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]
     out[3] = c3;
 }
 
-double ig_uniform(uint64_t seed, uint64_t position, uint32_t stream) {
-    uint32_t counter[4] = {(uint32_t)position, (uint32_t)(position >> 32), stream, 0};
+double ig_uniform(uint64_t seed, uint64_t position, uint64_t stream) {
+    uint32_t counter[4] = {(uint32_t)position, (uint32_t)(position >> 32), (uint32_t)stream,
+                           (uint32_t)(stream >> 32)};
     uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)}, out[4];
     ig_philox(counter, key, out);
     uint64_t bits = ((uint64_t)out[0] << 32 | out[1]) >> 11;

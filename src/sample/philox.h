@@ -9,7 +9,8 @@
 /* out = ten rounds over counter under key. */
 void ig_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
-/* Uniform in [0, 1), 53 bits: the number of (seed, draw position, stream). */
-double ig_uniform(uint64_t seed, uint64_t position, uint32_t stream);
+/* Uniform in [0, 1), 53 bits: the number of (seed, draw position, stream). A stream is a stage of a
+ * chain in the low half, a sequence of the request in the high half. */
+double ig_uniform(uint64_t seed, uint64_t position, uint64_t stream);
 
 #endif

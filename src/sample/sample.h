@@ -4,14 +4,18 @@
  * llama.cpp chain (public documentation of its samplers).
  *
  * Random numbers are Philox4x32-10 (Salmon et al. 2011), a counter-based generator: the key is the
- * seed, the counter is (number of draws made, stage of the chain). A draw therefore never depends
- * on what else is in a batch, nor on how many numbers another stage took. Decisions use no libm:
- * equal logits give equal tokens on every machine.
+ * seed, the counter is (number of draws made, stage of the chain, sequence). A draw therefore never
+ * depends on what else is in a batch, nor on how many numbers another stage took. Decisions use no
+ * libm: equal logits give equal tokens on every machine.
  *
  * Candidates are the tokens whose logit is finite. A NaN logit counts as -inf (never drawn); +inf
  * is refused. Ties go to the lower id. Truncating samplers remove candidates, where the peer
  * sometimes only sets them to -inf: the number of candidates that dynamic temperature divides by
- * counts what is left. */
+ * counts what is left.
+ *
+ * Beside the chain stand the parameters of TensorRT-LLM's SamplingConfig that it lacks, beam search
+ * as that engine defines it (candidate beam array, diversity rate, length penalty, early stopping),
+ * and the rules that look at token lists: stop words and budgets for thinking. */
 #ifndef IG_SAMPLE_SAMPLE_H
 #define IG_SAMPLE_SAMPLE_H
 
@@ -44,6 +48,9 @@ typedef struct ig_token_run {
 } ig_token_run;
 
 #define IG_SAMPLERS_MAX 16
+#define IG_END_IDS_MAX 1024u        /* real models have below ten */
+#define IG_BAD_WORDS_MAX (1u << 16) /* looked at one by one in every draw */
+#define IG_WORD_TOKENS_MAX 64u      /* tokens of one bad word */
 
 /* Working memory for one thread's draws, about 24 bytes a token of vocabulary (touched only as far
  * as a chain needs it). Samplers may share one when they draw one after another. */
@@ -84,15 +91,31 @@ typedef struct ig_sample_params {
     uint32_t n_logit_bias;
     ig_sampler_kind chain[IG_SAMPLERS_MAX];
     uint32_t n_chain;
-    uint32_t context_tokens; /* what -1 look-back means */
+    uint32_t context_tokens; /* what -1 look-back means, and the history of no_repeat_ngram */
     uint32_t n_probs;        /* candidates remembered after each draw for ig_sampler_candidates */
     ig_sample_scratch
-        *scratch; /* of the same n_vocab, must outlive the sampler; NULL = the sampler's own */
+        *scratch;      /* of the same n_vocab, must outlive the sampler; NULL = the sampler's own */
+    uint32_t sequence; /* of a request: another random stream each */
+    float top_p_min;   /* 0..1; what a decaying top_p does not fall below */
+    float top_p_decay; /* 0 < decay <= 1: factor on top_p after each draw; 1 off */
+    int32_t top_p_reset_id; /* drawing it sets top_p back; -1 none */
+    uint32_t
+        no_repeat_ngram;    /* no n-gram of prompt and output twice; 0 or beyond the context off */
+    uint32_t prompt_ignore; /* tokens accepted before the first draw, the first so many of which
+                               presence and frequency do not count */
+    uint32_t min_tokens;    /* end_ids are forbidden until so many were drawn */
+    const int32_t *end_ids;
+    uint32_t n_end_ids;
+    const ig_token_run *bad_words; /* never completed, may begin in the prompt; 1..64 tokens each */
+    uint32_t n_bad_words;
+    const float *embedding_bias; /* [n_vocab], finite or -INFINITY, added before everything else */
 } ig_sample_params;
 
 void ig_sample_defaults(ig_sample_params *p);
 /* "penalties;dry;…" or letters "edskypmxt"; IG_EARGUMENT lists the valid names. Empty = no sampler:
- * a draw from the plain softmax. */
+ * a draw from the plain softmax. "trtllm" is "temperature;penalties;min_p;top_k;top_p", the order
+ * of TensorRT-LLM; there a temperature of 0 would take the best before the penalties, so its greedy
+ * is spelled temperature 1, top_k 1. */
 IG_MUST_USE ig_status ig_sample_chain_parse(ig_str text, ig_sample_params *p, ig_err *err);
 /* Canonical name, or NULL for a value outside the enum. */
 const char *ig_sampler_name(ig_sampler_kind kind);
@@ -100,28 +123,42 @@ const char *ig_sampler_name(ig_sampler_kind kind);
 /* One request's chain and its state (accepted tokens, mirostat mu, draws made). One thread. */
 typedef struct ig_sampler ig_sampler;
 /* Checks every range (NaN, negative, …): IG_EARGUMENT by field name. n_vocab > 0. */
+IG_MUST_USE ig_status ig_sampler_check(const ig_sample_params *p, uint32_t n_vocab, ig_err *err);
+/* Checks as above, and takes all memory. */
 IG_MUST_USE ig_status ig_sampler_create(ig_sampler **out, const ig_sample_params *p,
                                         uint32_t n_vocab, ig_err *err);
 void ig_sampler_destroy(ig_sampler **s);
 /* The same state and seed: both continue with the same draws. A shared scratch stays shared. */
 IG_MUST_USE ig_status ig_sampler_clone(ig_sampler **out, const ig_sampler *s, ig_err *err);
+/* The state (accepted tokens, counts, draws made …) of a sampler with the same parameters, but for
+ * seed and sequence, which stay. Never allocates. For beams. */
+void ig_sampler_copy(ig_sampler *s, const ig_sampler *from);
 /* As just created, with the seed that is in use. */
 void ig_sampler_reset(ig_sampler *s);
 /* The seed in use (after entropy was drawn). */
 uint64_t ig_sampler_seed(const ig_sampler *s);
 
-/* Tells the chain a token of the prompt (or a forced one) so that penalties see it; no draw. */
+/* Tells the chain a token of the prompt so that penalties see it; no draw. */
 IG_MUST_USE ig_status ig_sampler_accept(ig_sampler *s, int32_t id, ig_err *err);
+/* A token of the output that the caller chose: counts as a draw, nothing random is used. */
+IG_MUST_USE ig_status ig_sampler_force(ig_sampler *s, int32_t id, ig_err *err);
 
 typedef struct ig_draw {
     int32_t id;
     float p; /* its probability among the candidates that were left */
 } ig_draw;
 /* Draws from logits [n_vocab] (read only) and accepts the token. mask: bit i of word i/32 = token i
- * allowed, NULL = all. No finite logit left, or a logit of +inf: IG_EARGUMENT, and the state is as
- * before. Never allocates. */
+ * allowed, NULL = all. No finite logit left (after biases and bans), or a logit of +inf:
+ * IG_EARGUMENT, and the state is as before. Never allocates. */
 IG_MUST_USE ig_status ig_sampler_draw(ig_sampler *s, const float *logits, const uint32_t *mask,
                                       ig_draw *out, ig_err *err);
+
+/* What a draw does before it removes or draws anything: mask, biases, bans, and every edit of the
+ * chain (penalties, DRY, temperature above 0) in its order. out [n_vocab] may be logits itself;
+ * -inf where a token is forbidden. Errors as in a draw, and out is as before. For beam search and
+ * log-probabilities. */
+IG_MUST_USE ig_status ig_sampler_edit(ig_sampler *s, const float *logits, const uint32_t *mask,
+                                      float *out, ig_err *err);
 
 typedef struct ig_candidate {
     int32_t id;

@@ -23,6 +23,9 @@ void ig_sample_defaults(ig_sample_params *p) {
         .mirostat_eta = 0.1f,
         .adaptive_target = -1.0f,
         .adaptive_decay = 0.9f,
+        .top_p_min = 1e-6f,
+        .top_p_decay = 1.0f,
+        .top_p_reset_id = -1,
         .n_chain = 9,
     };
     for (uint32_t i = 0; i < p->n_chain; i++)
@@ -56,6 +59,8 @@ static const real_range reals[] = {
     FIELD(mirostat_eta, 0.0f, FLT_MAX),
     FIELD(adaptive_target, -FLT_MAX, 1.0f),
     FIELD(adaptive_decay, 0.0f, 0.99f),
+    FIELD(top_p_min, 0.0f, 1.0f),
+    FIELD(top_p_decay, FLT_MIN, 1.0f),
 };
 
 typedef struct whole_range {
@@ -71,7 +76,33 @@ static const whole_range wholes[] = {
     FIELD(dry_allowed_length, 0, INT32_MAX),
     FIELD(dry_penalty_last_n, -1, (int32_t)IG_CONTEXT_MAX),
     FIELD(mirostat, 0, 2),
+    FIELD(top_p_reset_id, -1, INT32_MAX),
 };
+
+typedef struct count_limit {
+    const char *name;
+    size_t offset;
+    uint32_t max;
+} count_limit;
+
+#define LIMIT(field, max)                                                                          \
+    { #field, offsetof(ig_sample_params, field), (max) }
+static const count_limit limits[] = {
+    LIMIT(context_tokens, IG_CONTEXT_MAX),   LIMIT(n_chain, IG_SAMPLERS_MAX),
+    LIMIT(n_logit_bias, IG_SAMPLE_BIAS_MAX), LIMIT(n_dry_breakers, IG_DRY_BREAKERS_MAX),
+    LIMIT(n_end_ids, IG_END_IDS_MAX),        LIMIT(n_bad_words, IG_BAD_WORDS_MAX),
+};
+
+static ig_status check_counts(const ig_sample_params *p, ig_err *err) {
+    for (size_t i = 0; i < IG_COUNT(limits); i++) {
+        uint32_t n;
+        memcpy(&n, (const char *)p + limits[i].offset, sizeof n);
+        if (n > limits[i].max)
+            return ig_fail(err, IG_ELIMIT, "%s is %u; the limit is %u", limits[i].name, n,
+                           limits[i].max);
+    }
+    return IG_OK;
+}
 
 static ig_status check_numbers(const ig_sample_params *p, ig_err *err) {
     const char *base = (const char *)p;
@@ -89,20 +120,19 @@ static ig_status check_numbers(const ig_sample_params *p, ig_err *err) {
             return ig_fail(err, IG_EARGUMENT, "%s is %d; it must be from %d to %d", wholes[i].name,
                            (int)x, (int)wholes[i].lo, (int)wholes[i].hi);
     }
-    if (p->context_tokens > IG_CONTEXT_MAX)
-        return ig_fail(err, IG_ELIMIT, "context_tokens is %u; the limit is %u", p->context_tokens,
-                       IG_CONTEXT_MAX);
     if (p->context_tokens == 0 && (p->penalty_last_n < 0 || p->dry_penalty_last_n < 0))
         return ig_fail(err, IG_EARGUMENT,
                        "%s is -1, the whole context, but context_tokens is 0; set one of them",
                        p->penalty_last_n < 0 ? "penalty_last_n" : "dry_penalty_last_n");
+    if (p->context_tokens == 0 && p->no_repeat_ngram > 0 && p->no_repeat_ngram <= IG_CONTEXT_MAX)
+        return ig_fail(err, IG_EARGUMENT,
+                       "no_repeat_ngram is %u and looks at the whole context, but context_tokens "
+                       "is 0; set it",
+                       p->no_repeat_ngram);
     return IG_OK;
 }
 
 static ig_status check_chain(const ig_sample_params *p, ig_err *err) {
-    if (p->n_chain > IG_SAMPLERS_MAX)
-        return ig_fail(err, IG_ELIMIT, "n_chain is %u; the limit is %d", p->n_chain,
-                       IG_SAMPLERS_MAX);
     for (uint32_t i = 0; i < p->n_chain; i++) {
         if ((unsigned)p->chain[i] >= IG_SAMPLER_COUNT)
             return ig_fail(err, IG_EARGUMENT, "chain[%u] is %d, which is no sampler", i,
@@ -121,35 +151,50 @@ static ig_status check_id(const char *what, uint32_t i, int32_t id, uint32_t n_v
     return IG_OK;
 }
 
-static ig_status check_lists(const ig_sample_params *p, uint32_t n_vocab, ig_err *err) {
-    if (p->n_logit_bias > IG_SAMPLE_BIAS_MAX)
-        return ig_fail(err, IG_ELIMIT, "n_logit_bias is %u; the limit is %u", p->n_logit_bias,
-                       IG_SAMPLE_BIAS_MAX);
+static ig_status check_runs(const char *what, const ig_token_run *runs, uint32_t n,
+                            uint32_t tokens_max, uint32_t n_vocab, ig_err *err) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (runs[i].n < 1 || runs[i].n > tokens_max)
+            return ig_fail(err, IG_EARGUMENT, "%s[%u] has %u tokens; it must have from 1 to %u",
+                           what, i, runs[i].n, tokens_max);
+        for (uint32_t j = 0; j < runs[i].n; j++)
+            IG_TRY(check_id(what, i, runs[i].ids[j], n_vocab, err));
+    }
+    return IG_OK;
+}
+
+static ig_status check_biases(const ig_sample_params *p, uint32_t n_vocab, ig_err *err) {
     for (uint32_t i = 0; i < p->n_logit_bias; i++) {
         IG_TRY(check_id("logit_bias", i, p->logit_bias[i].id, n_vocab, err));
         if (!(p->logit_bias[i].bias <= FLT_MAX))
             return ig_fail(err, IG_EARGUMENT, "logit_bias[%u] is %g; it must be finite or -inf", i,
                            (double)p->logit_bias[i].bias);
     }
-    if (p->n_dry_breakers > IG_DRY_BREAKERS_MAX)
-        return ig_fail(err, IG_ELIMIT, "n_dry_breakers is %u; the limit is %u", p->n_dry_breakers,
-                       IG_DRY_BREAKERS_MAX);
-    for (uint32_t i = 0; i < p->n_dry_breakers; i++) {
-        const ig_token_run *run = &p->dry_breakers[i];
-        if (run->n < 1 || run->n > IG_DRY_BREAKER_TOKENS_MAX)
-            return ig_fail(err, IG_EARGUMENT,
-                           "dry_breakers[%u] has %u tokens; it must have from 1 to %u", i, run->n,
-                           IG_DRY_BREAKER_TOKENS_MAX);
-        for (uint32_t j = 0; j < run->n; j++)
-            IG_TRY(check_id("dry_breakers", i, run->ids[j], n_vocab, err));
-    }
+    for (uint32_t i = 0; p->embedding_bias && i < n_vocab; i++)
+        if (!(p->embedding_bias[i] <= FLT_MAX))
+            return ig_fail(err, IG_EARGUMENT, "embedding_bias[%u] is %g; it must be finite or -inf",
+                           i, (double)p->embedding_bias[i]);
     return IG_OK;
 }
 
-ig_status ig_sample_params_check(const ig_sample_params *p, uint32_t n_vocab, ig_err *err) {
+static ig_status check_lists(const ig_sample_params *p, uint32_t n_vocab, ig_err *err) {
+    IG_TRY(check_biases(p, n_vocab, err));
+    if (p->top_p_reset_id >= 0 && (uint32_t)p->top_p_reset_id >= n_vocab)
+        return ig_fail(err, IG_EARGUMENT,
+                       "top_p_reset_id is %d; it must be below the vocabulary's %u, or -1",
+                       (int)p->top_p_reset_id, n_vocab);
+    for (uint32_t i = 0; i < p->n_end_ids; i++)
+        IG_TRY(check_id("end_ids", i, p->end_ids[i], n_vocab, err));
+    IG_TRY(check_runs("dry_breakers", p->dry_breakers, p->n_dry_breakers, IG_DRY_BREAKER_TOKENS_MAX,
+                      n_vocab, err));
+    return check_runs("bad_words", p->bad_words, p->n_bad_words, IG_WORD_TOKENS_MAX, n_vocab, err);
+}
+
+ig_status ig_sampler_check(const ig_sample_params *p, uint32_t n_vocab, ig_err *err) {
     if (n_vocab < 1 || n_vocab > IG_VOCAB_MAX)
         return ig_fail(err, IG_EARGUMENT, "n_vocab is %u; it must be from 1 to %u", n_vocab,
                        IG_VOCAB_MAX);
+    IG_TRY(check_counts(p, err));
     IG_TRY(check_numbers(p, err));
     IG_TRY(check_chain(p, err));
     if (p->n_probs > n_vocab)

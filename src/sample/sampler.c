@@ -1,10 +1,9 @@
-/* sampler.c: the life of a sampler and its draws: memory, the compiled chain, accepted tokens,
- * seed. */
+/* sampler.c: the life of a sampler: memory, the compiled chain, seed. Draws are in
+ * sampler_draw.c. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sample/logprob_int.h"
-#include "sample/philox.h"
 #include "sample/sampler_int.h"
 
 /* The next n objects of a block, or NULL while only measuring (base NULL). */
@@ -49,27 +48,33 @@ void ig_sample_scratch_destroy(ig_sample_scratch **s) {
     *s = NULL;
 }
 
-static void place_map(char *base, size_t *at, ig_token_counts *m, uint32_t n_vocab,
-                      uint32_t window) {
-    m->cap = IG_MIN(window, n_vocab);
+static void place_map(char *base, size_t *at, ig_token_counts *m) {
     m->slot_bits = ig_token_counts_bits(m->cap);
     m->slot = place(base, at, m->cap ? (size_t)1 << m->slot_bits : 0, sizeof *m->slot);
     m->id = place(base, at, m->cap, sizeof *m->id);
     m->value = place(base, at, m->cap, sizeof *m->value);
 }
 
+static void place_runs(char *base, size_t *at, ig_run_list *list) {
+    list->run = place(base, at, list->n, sizeof *list->run);
+    list->ids = place(base, at, list->n_ids, sizeof *list->ids);
+}
+
 /* Sets the pointers into the block that starts at base; returns its size. */
 static size_t layout(ig_sampler *s, char *base) {
     size_t at = sizeof *s;
     s->history = place(base, &at, s->history_cap, sizeof *s->history);
-    place_map(base, &at, &s->penalty_count, s->n_vocab, s->penalty_window);
-    place_map(base, &at, &s->dry_repeat, s->n_vocab, s->dry_window);
+    place_map(base, &at, &s->penalty_count);
+    place_map(base, &at, &s->counted);
+    place_map(base, &at, &s->dry_repeat);
     s->dry_recent = place(base, &at, s->dry_window, sizeof *s->dry_recent);
     s->dry_match = place(base, &at, s->dry_window, sizeof *s->dry_match);
-    s->bias = place(base, &at, s->p.n_logit_bias, sizeof *s->bias);
-    s->breaker = place(base, &at, s->p.n_dry_breakers, sizeof *s->breaker);
-    s->breaker_ids = place(base, &at, s->n_breaker_ids, sizeof *s->breaker_ids);
     s->probs = place(base, &at, s->p.n_probs, sizeof *s->probs);
+    s->bias = place(base, &at, s->p.n_logit_bias, sizeof *s->bias);
+    s->embedding_bias = place(base, &at, s->n_embedding_bias, sizeof *s->embedding_bias);
+    s->end_ids = place(base, &at, s->p.n_end_ids, sizeof *s->end_ids);
+    place_runs(base, &at, &s->breakers);
+    place_runs(base, &at, &s->bad_words);
     return at;
 }
 
@@ -111,20 +116,56 @@ static int by_head(const void *a, const void *b) {
     return x->ids[0] < y->ids[0] ? -1 : x->ids[0] > y->ids[0];
 }
 
-/* Breakers are copied ids first and then ordered by head, for binary search; which of equal heads
- * is first does not matter, since the longest match wins. */
+static void measure_runs(ig_run_list *list, const ig_token_run *runs, uint32_t n) {
+    list->n = n;
+    for (uint32_t i = 0; i < n; i++)
+        list->n_ids += runs[i].n;
+}
+
+static void copy_runs(ig_run_list *list, const ig_token_run *runs) {
+    int32_t *at = list->ids;
+    for (uint32_t i = 0; i < list->n; i++) {
+        memcpy(at, runs[i].ids, runs[i].n * sizeof *at);
+        list->run[i] = (ig_token_run){at, runs[i].n};
+        at += runs[i].n;
+    }
+}
+
+/* Breakers are ordered by head, for binary search; which of equal heads is first does not matter,
+ * since the longest match wins. */
 static void copy_lists(ig_sampler *s, const ig_sample_params *p) {
     if (p->n_logit_bias)
         memcpy(s->bias, p->logit_bias, p->n_logit_bias * sizeof *s->bias);
-    int32_t *at = s->breaker_ids;
-    for (uint32_t i = 0; i < s->p.n_dry_breakers; i++) {
-        const ig_token_run *run = &p->dry_breakers[i];
-        memcpy(at, run->ids, run->n * sizeof *at);
-        s->breaker[i] = (ig_token_run){at, run->n};
-        at += run->n;
+    if (p->embedding_bias)
+        memcpy(s->embedding_bias, p->embedding_bias, s->n_vocab * sizeof *s->embedding_bias);
+    if (p->n_end_ids)
+        memcpy(s->end_ids, p->end_ids, p->n_end_ids * sizeof *s->end_ids);
+    copy_runs(&s->bad_words, p->bad_words);
+    copy_runs(&s->breakers, p->dry_breakers);
+    if (s->breakers.n > 1)
+        qsort(s->breakers.run, s->breakers.n, sizeof *s->breakers.run, by_head);
+}
+
+/* Windows, and the sizes of all that layout() places. */
+static void measure(ig_sampler *s, const ig_sample_params *p) {
+    if (has_stage(s, IG_SAMPLER_PENALTIES))
+        s->penalty_window = ig_sample_window(p, p->penalty_last_n);
+    if (has_stage(s, IG_SAMPLER_DRY)) {
+        s->dry_window = ig_sample_window(p, p->dry_penalty_last_n);
+        measure_runs(&s->breakers, p->dry_breakers, p->n_dry_breakers);
     }
-    if (s->p.n_dry_breakers > 1)
-        qsort(s->breaker, s->p.n_dry_breakers, sizeof *s->breaker, by_head);
+    s->ngram = p->no_repeat_ngram <= p->context_tokens ? p->no_repeat_ngram : 0;
+    s->history_cap = IG_MAX(s->penalty_window, s->dry_window);
+    if (s->ngram)
+        s->history_cap = IG_MAX(s->history_cap, p->context_tokens);
+    measure_runs(&s->bad_words, p->bad_words, p->n_bad_words);
+    for (uint32_t i = 0; i < p->n_bad_words; i++)
+        s->history_cap = IG_MAX(s->history_cap, p->bad_words[i].n - 1);
+    if (p->embedding_bias)
+        s->n_embedding_bias = ig_round_up(s->n_vocab, IG_TILE);
+    s->penalty_count.cap = IG_MIN(s->penalty_window, s->n_vocab);
+    s->counted.cap = ig_penalties_ignore(p) ? s->penalty_count.cap : 0;
+    s->dry_repeat.cap = IG_MIN(s->dry_window, s->n_vocab);
 }
 
 static ig_status choose_seed(uint64_t *seed, ig_err *err) {
@@ -146,20 +187,15 @@ static ig_status choose_seed(uint64_t *seed, ig_err *err) {
 ig_status ig_sampler_create(ig_sampler **out, const ig_sample_params *p, uint32_t n_vocab,
                             ig_err *err) {
     ig_sampler made = {.p = *p, .n_vocab = n_vocab, .scratch = p->scratch};
-    IG_TRY(ig_sample_params_check(p, n_vocab, err));
+    IG_TRY(ig_sampler_check(p, n_vocab, err));
     IG_TRY(choose_seed(&made.p.seed, err));
     compile(&made);
-    if (has_stage(&made, IG_SAMPLER_PENALTIES))
-        made.penalty_window = ig_sample_window(p, p->penalty_last_n);
-    if (has_stage(&made, IG_SAMPLER_DRY))
-        made.dry_window = ig_sample_window(p, p->dry_penalty_last_n);
-    else
-        made.p.n_dry_breakers = 0;
-    made.history_cap = IG_MAX(made.penalty_window, made.dry_window);
-    for (uint32_t i = 0; i < made.p.n_dry_breakers; i++)
-        made.n_breaker_ids += p->dry_breakers[i].n;
+    measure(&made, p);
     made.p.logit_bias = NULL;
     made.p.dry_breakers = NULL;
+    made.p.end_ids = NULL;
+    made.p.bad_words = NULL;
+    made.p.embedding_bias = NULL;
     made.bytes = layout(&made, NULL);
     ig_sampler *s = ig_alloc(made.bytes, 1);
     if (!s)
@@ -187,14 +223,19 @@ void ig_sampler_destroy(ig_sampler **s) {
     *s = NULL;
 }
 
+static void rebase_runs(ig_run_list *list, const ig_run_list *from) {
+    for (uint32_t i = 0; i < list->n; i++)
+        list->run[i].ids = list->ids + (from->run[i].ids - from->ids);
+}
+
 ig_status ig_sampler_clone(ig_sampler **out, const ig_sampler *s, ig_err *err) {
     ig_sampler *copy = ig_alloc(s->bytes, 1);
     if (!copy)
         return ig_fail_memory(err, s->bytes);
     memcpy(copy, s, s->bytes);
     layout(copy, (char *)copy);
-    for (uint32_t i = 0; i < s->p.n_dry_breakers; i++)
-        copy->breaker[i].ids = copy->breaker_ids + (s->breaker[i].ids - s->breaker_ids);
+    rebase_runs(&copy->breakers, &s->breakers);
+    rebase_runs(&copy->bad_words, &s->bad_words);
     if (s->owns_scratch) {
         ig_status status = ig_sample_scratch_create(&copy->scratch, s->n_vocab, err);
         if (status) {
@@ -206,10 +247,21 @@ ig_status ig_sampler_clone(ig_sampler **out, const ig_sampler *s, ig_err *err) {
     return IG_OK;
 }
 
+void ig_sampler_copy(ig_sampler *s, const ig_sampler *from) {
+    assert(s->bytes == from->bytes && s->n_vocab == from->n_vocab);
+    if (s == from)
+        return;
+    s->state = from->state;
+    if (s->state.history_n)
+        memcpy(s->history, from->history, s->state.history_n * sizeof *s->history);
+    ig_token_counts_copy(&s->penalty_count, &from->penalty_count);
+    ig_token_counts_copy(&s->counted, &from->counted);
+    if (s->state.n_probs)
+        memcpy(s->probs, from->probs, s->state.n_probs * sizeof *s->probs);
+}
+
 void ig_sampler_reset(ig_sampler *s) {
-    s->n_draws = 0;
-    s->history_n = s->history_at = 0;
-    s->n_probs = 0;
+    s->state = (ig_sampler_state){.top_p = s->p.top_p};
     for (uint32_t i = 0; i < s->n_stages; i++)
         if (s->stage[i]->reset)
             s->stage[i]->reset(s);
@@ -219,93 +271,4 @@ void ig_sampler_reset(ig_sampler *s) {
 
 uint64_t ig_sampler_seed(const ig_sampler *s) {
     return s->p.seed;
-}
-
-double ig_sampler_uniform(const ig_sampler *s, uint32_t stream) {
-    return ig_uniform(s->p.seed, s->n_draws, stream);
-}
-
-static void accept(ig_sampler *s, int32_t id) {
-    if (s->history_cap == 0)
-        return;
-    /* A sampler that stands in the chain twice still counts a token once: its state is one. */
-    if (s->penalty_window)
-        ig_sampler_rows[IG_SAMPLER_PENALTIES].accept(s, id);
-    s->history[s->history_at] = id;
-    s->history_at = s->history_at + 1 == s->history_cap ? 0 : s->history_at + 1;
-    s->history_n = IG_MIN(s->history_n + 1, s->history_cap);
-}
-
-ig_status ig_sampler_accept(ig_sampler *s, int32_t id, ig_err *err) {
-    if (id < 0 || (uint32_t)id >= s->n_vocab)
-        return ig_fail(err, IG_EARGUMENT, "token %d is outside the vocabulary of %u", (int)id,
-                       s->n_vocab);
-    accept(s, id);
-    return IG_OK;
-}
-
-static void add_biases(ig_sampler *s, ig_candidates *c) {
-    for (uint32_t i = 0; i < s->p.n_logit_bias; i++) {
-        float *x = ig_candidates_cell(c, s->bias[i].id), bias = s->bias[i].bias;
-        if (x && bias < -FLT_MAX)
-            *x = bias;
-        else if (x && ig_finite(*x))
-            *x = ig_clamp(*x + bias, -FLT_MAX, FLT_MAX);
-    }
-}
-
-/* The best candidates of a finished draw; weights are as the drawing row left them. */
-static void remember_probs(ig_sampler *s, const ig_candidates *c) {
-    const ig_sample_scratch *m = c->s;
-    float e[IG_TILE];
-    double sum = 0.0;
-    s->n_probs = 0;
-    for (uint32_t i = 0; !c->dense && i < c->n; i++) {
-        sum += (double)m->w[i];
-        ig_best_offer(s->probs, &s->n_probs, s->p.n_probs,
-                      (ig_candidate){ig_key_id(m->keys[i]), m->w[i]});
-    }
-    for (uint32_t t = 0; c->dense && t < m->n_tiles; t++) {
-        if (!(m->tile_max[t] >= -FLT_MAX))
-            continue;
-        const float *x = ig_candidates_tile(c, t);
-        sum += (double)m->tile_mass[t];
-        ig_tile_exp(x, c->max, e);
-        for (uint32_t j = 0; j < IG_TILE; j++)
-            if (x[j] >= -FLT_MAX)
-                ig_best_offer(s->probs, &s->n_probs, s->p.n_probs,
-                              (ig_candidate){(int32_t)(t * IG_TILE + j), e[j]});
-    }
-    ig_best_sort(s->probs, s->n_probs);
-    for (uint32_t i = 0; i < s->n_probs; i++)
-        s->probs[i].p = (float)((double)s->probs[i].p / sum);
-}
-
-ig_status ig_sampler_draw(ig_sampler *s, const float *logits, const uint32_t *mask, ig_draw *out,
-                          ig_err *err) {
-    ig_candidates c;
-    ig_candidates_begin(&c, s->scratch, logits, mask);
-    add_biases(s, &c);
-    for (uint32_t i = 0; i < s->n_stages; i++) {
-        const ig_sampler_row *row = s->stage[i];
-        if (!row->edits && c.dense && !c.scanned)
-            IG_TRY(ig_candidates_scan(&c, err));
-        row->apply(s, &c, i);
-    }
-    if (c.dense && !c.scanned)
-        IG_TRY(ig_candidates_scan(&c, err));
-    ig_pick pick = s->drawer->draw(s, &c);
-    if (s->p.n_probs)
-        remember_probs(s, &c);
-    s->n_draws++;
-    accept(s, pick.id);
-    *out = (ig_draw){pick.id, (float)pick.p};
-    return IG_OK;
-}
-
-uint32_t ig_sampler_candidates(const ig_sampler *s, ig_candidate *out, uint32_t n) {
-    n = IG_MIN(n, s->n_probs);
-    if (n)
-        memcpy(out, s->probs, n * sizeof *out);
-    return n;
 }

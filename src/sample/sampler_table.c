@@ -9,6 +9,7 @@ const ig_sampler_row ig_sampler_rows[IG_ROW_COUNT] = {
                               .aliases = "",
                               .letter = 'e',
                               .edits = true,
+                              .blind = true,
                               .is_off = ig_penalties_off,
                               .apply = ig_penalties_apply,
                               .accept = ig_penalties_accept,
@@ -17,6 +18,7 @@ const ig_sampler_row ig_sampler_rows[IG_ROW_COUNT] = {
                         .aliases = "",
                         .letter = 'd',
                         .edits = true,
+                        .blind = true,
                         .is_off = ig_dry_off,
                         .apply = ig_dry_apply,
                         .reset = ig_dry_reset},
@@ -54,6 +56,7 @@ const ig_sampler_row ig_sampler_rows[IG_ROW_COUNT] = {
     [IG_SAMPLER_TEMPERATURE] = {.name = "temperature",
                                 .aliases = "temp ",
                                 .letter = 't',
+                                .edits = true,
                                 .is_off = ig_temperature_off,
                                 .apply = ig_temperature_apply},
     [IG_SAMPLER_ADAPTIVE_P] = {.name = "adaptive_p",
@@ -129,6 +132,9 @@ static ig_status unknown(ig_str word, ig_err *err) {
                    IG_STR_ARG(word), valid);
 }
 
+/* The order of TensorRT-LLM's layers. */
+#define TRTLLM "temperature;penalties;min_p;top_k;top_p"
+
 static ig_status add(ig_sample_params *p, ig_sampler_kind kind, ig_str word, ig_err *err) {
     if (kind == IG_SAMPLER_COUNT)
         return unknown(word, err);
@@ -142,6 +148,8 @@ static ig_status add(ig_sample_params *p, ig_sampler_kind kind, ig_str word, ig_
 ig_status ig_sample_chain_parse(ig_str text, ig_sample_params *p, ig_err *err) {
     ig_sample_params made = *p;
     made.n_chain = 0;
+    if (same_word(text, "trtllm", 6))
+        text = IG_STR(TRTLLM);
     bool names =
         text.n > 0 && (memchr(text.p, ';', text.n) || kind_of_name(text) != IG_SAMPLER_COUNT);
     for (size_t at = 0; at < text.n;) {

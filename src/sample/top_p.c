@@ -1,10 +1,19 @@
 /* top_p.c: nucleus sampling: the shortest prefix of the tokens in order of probability whose sum
  * reaches p. Almost always that is a few dozen tokens, so a dense draw first looks at the best 64,
- * then 1024, and only a flat distribution makes it select over everything. */
+ * then 1024, and only a flat distribution makes it select over everything. p may decay from draw to
+ * draw and be set back by a token ("factual nucleus", Lee et al. 2022). */
 #include "sample/sampler_int.h"
 
 bool ig_top_p_off(const ig_sample_params *p) {
-    return !(p->top_p < 1.0f);
+    return !(p->top_p < 1.0f) && !(p->top_p_decay < 1.0f);
+}
+
+void ig_top_p_decay(ig_sampler *s, int32_t id) {
+    const ig_sample_params *p = &s->p;
+    if (!(p->top_p_decay < 1.0f))
+        return;
+    float decayed = s->state.top_p * p->top_p_decay;
+    s->state.top_p = id == p->top_p_reset_id ? p->top_p : IG_MAX(decayed, p->top_p_min);
 }
 
 /* Truncates a sorted list where its weights reach target; false when they do not. */
@@ -36,9 +45,11 @@ static bool cut_best(ig_candidates *c, uint32_t k, double target, uint32_t min_k
 void ig_top_p_apply(ig_sampler *s, ig_candidates *c, uint32_t stream) {
     (void)stream;
     uint32_t min_keep = (uint32_t)s->p.min_keep;
+    if (!(s->state.top_p < 1.0f))
+        return; /* not yet decayed */
     if (!c->dense && c->n <= IG_LIST_SHORT)
         ig_candidates_sort(c);
-    double target = (double)s->p.top_p * ig_candidates_mass(c);
+    double target = (double)s->state.top_p * ig_candidates_mass(c);
     if (c->dense) {
         if (cut_best(c, 64, target, min_keep) || cut_best(c, 1024, target, min_keep))
             return;

@@ -44,6 +44,10 @@ TEST(chains_are_parsed_from_names_and_letters) {
     CHECK_EQ(a.n_chain, 1);
     CHECK_OK(ig_sample_chain_parse(IG_STR(""), &a, &err));
     CHECK_EQ(a.n_chain, 0);
+    REQUIRE_OK(ig_sample_chain_parse(IG_STR("temperature;penalties;min_p;top_k;top_p"), &a, &err));
+    CHECK_OK(ig_sample_chain_parse(IG_STR("trtllm"), &b, &err));
+    CHECK_EQ(b.n_chain, 5);
+    CHECK(memcmp(a.chain, b.chain, a.n_chain * sizeof *a.chain) == 0);
     CHECK_OK(ig_sample_chain_parse(IG_STR("kk"), &a, &err));
     CHECK_EQ(ig_sample_chain_parse(IG_STR("top_k;top_q"), &a, &err), IG_EARGUMENT);
     CHECK(strstr(err.message, "\"top_q\"") && strstr(err.message, "adaptive_p (a)"));
@@ -58,6 +62,8 @@ static void refused(const ig_sample_params *p, uint32_t n_vocab, const char *fie
     ig_err err = {0};
     ig_sampler *s = NULL;
     ig_status status = ig_sampler_create(&s, p, n_vocab, &err);
+    if (ig_sampler_check(p, n_vocab, NULL) != status)
+        TEST_FAIL("line %d: %s: check and create disagree", line, field);
     if ((status != IG_EARGUMENT && status != IG_ELIMIT) || !strstr(err.message, field) || s)
         TEST_FAIL("line %d: %s: status %d, \"%s\"", line, field, (int)status, err.message);
     ig_sampler_destroy(&s);
@@ -98,6 +104,16 @@ TEST(parameters_out_of_range_are_refused_by_name) {
     REFUSED(mirostat_eta, -1.0f);
     REFUSED(adaptive_target, 1.1f);
     REFUSED(adaptive_decay, 1.0f);
+    REFUSED(top_p_min, -0.1f);
+    REFUSED(top_p_min, NAN);
+    REFUSED(top_p_decay, 0.0f);
+    REFUSED(top_p_decay, 1.1f);
+    REFUSED(top_p_decay, NAN);
+    REFUSED(top_p_reset_id, -2);
+    REFUSED(top_p_reset_id, V);
+    REFUSED(no_repeat_ngram, 3); /* without context_tokens */
+    REFUSED(n_end_ids, IG_END_IDS_MAX + 1);
+    REFUSED(n_bad_words, IG_BAD_WORDS_MAX + 1);
     REFUSED(n_chain, 17);
     REFUSED(chain[2], (ig_sampler_kind)99);
     REFUSED(chain[2], IG_SAMPLER_ADAPTIVE_P);
@@ -130,25 +146,74 @@ TEST(parameters_out_of_range_are_refused_by_name) {
     refused(&p, V, "dry_breakers[0]", __LINE__);
 }
 
+TEST(lists_out_of_range_are_refused_by_name) {
+    ig_sample_params p = defaults();
+    int32_t ids[IG_WORD_TOKENS_MAX + 1] = {0, V};
+    static float bias[V];
+    p.end_ids = ids;
+    p.n_end_ids = 2;
+    refused(&p, V, "end_ids[1]", __LINE__);
+    ids[1] = -1;
+    refused(&p, V, "end_ids[1]", __LINE__);
+    p = defaults();
+    ig_token_run words[2] = {{ids, 1}, {ids, 2}};
+    p.bad_words = words;
+    p.n_bad_words = 2;
+    refused(&p, V, "bad_words[1]", __LINE__);
+    words[1].n = 0;
+    refused(&p, V, "bad_words[1]", __LINE__);
+    ids[1] = 0;
+    words[1].n = IG_WORD_TOKENS_MAX + 1;
+    refused(&p, V, "bad_words[1]", __LINE__);
+    words[1].n = IG_WORD_TOKENS_MAX;
+    ig_err err = {0};
+    CHECK_OK(ig_sampler_check(&p, V, &err));
+    p = defaults();
+    p.embedding_bias = bias;
+    bias[7] = NAN;
+    refused(&p, V, "embedding_bias[7]", __LINE__);
+    bias[7] = INFINITY;
+    refused(&p, V, "embedding_bias[7]", __LINE__);
+    bias[7] = -INFINITY;
+    CHECK_OK(ig_sampler_check(&p, V, &err));
+    p = defaults();
+    p.no_repeat_ngram = 1u << 30; /* the way TensorRT-LLM says off */
+    CHECK_OK(ig_sampler_check(&p, V, &err));
+}
+
 /* A chain with state everywhere. */
-static ig_sample_params stateful(const ig_token_run *breaker) {
+static const int32_t breaker_ids[] = {9, 4, 4};
+static const ig_token_run breakers[] = {{breaker_ids, 2}, {breaker_ids + 2, 1}};
+static float embedding_bias[V];
+
+static ig_sample_params stateful(void) {
     ig_sample_params p = defaults();
     p.penalty_repeat = 1.3f;
     p.penalty_last_n = -1;
     p.context_tokens = 50;
     p.dry_multiplier = 0.8f;
-    p.dry_breakers = breaker;
+    p.dry_breakers = breakers;
     p.n_dry_breakers = 2;
     p.adaptive_target = 0.3f;
     p.xtc_probability = 0.5f;
     p.temperature = 1.5f;
     p.chain[p.n_chain++] = IG_SAMPLER_ADAPTIVE_P;
     p.n_probs = 5;
+    p.top_p_decay = 0.9f;
+    p.top_p_min = 0.3f;
+    p.top_p_reset_id = 17;
+    p.no_repeat_ngram = 2;
+    p.penalty_presence = 0.5f;
+    p.min_tokens = 20;
+    p.end_ids = breaker_ids;
+    p.n_end_ids = 2;
+    p.bad_words = breakers;
+    p.n_bad_words = 2;
+    p.embedding_bias = embedding_bias;
+    for (int i = 0; i < V; i++)
+        embedding_bias[i] = (float)(i % 7) * 0.1f;
     return p;
 }
-static const int32_t breaker_ids[] = {9, 4, 4};
-static const ig_token_run breakers[] = {{breaker_ids, 2}, {breaker_ids + 2, 1}};
-
 static void draw_some(ig_sampler *s, int n, int32_t *ids) {
     ig_err err = {0};
     for (int i = 0; i < n; i++) {
@@ -161,7 +226,7 @@ static void draw_some(ig_sampler *s, int n, int32_t *ids) {
 
 TEST(clone_and_reset_repeat_the_draws) {
     ig_err err = {0};
-    ig_sample_params p = stateful(breakers);
+    ig_sample_params p = stateful();
     ig_sampler *s = NULL, *copy = NULL, *other = NULL;
     int32_t first[200], again[200], different[200];
     REQUIRE_OK(ig_sampler_create(&s, &p, V, &err));
@@ -187,7 +252,7 @@ TEST(clone_and_reset_repeat_the_draws) {
 
 TEST(samplers_sharing_scratch_do_not_meet) {
     ig_err err = {0};
-    ig_sample_params p = stateful(breakers);
+    ig_sample_params p = stateful();
     ig_sampler *alone = NULL, *a = NULL, *b = NULL;
     ig_sample_scratch *scratch = NULL;
     int32_t expected[100];
@@ -282,7 +347,7 @@ TEST(broken_logits) {
 
 TEST(a_failed_draw_changes_nothing) {
     ig_err err = {0};
-    ig_sample_params p = stateful(breakers);
+    ig_sample_params p = stateful();
     ig_sampler *s = NULL;
     int32_t first[50], again[50];
     REQUIRE_OK(ig_sampler_create(&s, &p, V, &err));
@@ -359,7 +424,7 @@ TEST(every_allocation_may_fail) {
     ig_err err = {0};
     bool done = false;
     for (uint64_t n = 1; !done; n++) {
-        ig_sample_params p = stateful(breakers);
+        ig_sample_params p = stateful();
         ig_logit_bias bias = {3, -INFINITY};
         ig_sampler *s = NULL, *copy = NULL;
         p.logit_bias = &bias;
@@ -386,7 +451,8 @@ TEST(every_allocation_may_fail) {
 
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(chains_are_parsed_from_names_and_letters),
-               T(parameters_out_of_range_are_refused_by_name), T(clone_and_reset_repeat_the_draws),
+               T(parameters_out_of_range_are_refused_by_name),
+               T(lists_out_of_range_are_refused_by_name), T(clone_and_reset_repeat_the_draws),
                T(samplers_sharing_scratch_do_not_meet), T(seeds), T(greedy_takes_the_first_maximum),
                T(broken_logits), T(a_failed_draw_changes_nothing), T(only_allowed_tokens_are_drawn),
                T(log_probabilities_of_raw_logits), T(every_allocation_may_fail));
