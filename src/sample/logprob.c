@@ -72,8 +72,7 @@ void ig_best_sort(ig_candidate *heap, uint32_t n) {
     }
 }
 
-uint32_t ig_logits_top(const float *logits, uint32_t n_vocab, double logsumexp, ig_candidate *out,
-                       uint32_t n) {
+uint32_t ig_logits_best(const float *logits, uint32_t n_vocab, ig_candidate *out, uint32_t n) {
     uint32_t found = 0;
     float pad[IG_TILE];
     for (uint32_t t = 0; t < ig_div_up(n_vocab, IG_TILE) && n > 0; t++) {
@@ -85,6 +84,12 @@ uint32_t ig_logits_top(const float *logits, uint32_t n_vocab, double logsumexp, 
                 ig_best_offer(out, &found, n, (ig_candidate){(int32_t)(t * IG_TILE + j), x[j]});
     }
     ig_best_sort(out, found);
+    return found;
+}
+
+uint32_t ig_logits_top(const float *logits, uint32_t n_vocab, double logsumexp, ig_candidate *out,
+                       uint32_t n) {
+    uint32_t found = ig_logits_best(logits, n_vocab, out, n);
     for (uint32_t i = 0; i < found; i++)
         out[i].p = (float)ig_exp((double)out[i].p - logsumexp);
     return found;

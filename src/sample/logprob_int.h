@@ -8,5 +8,7 @@
 void ig_best_offer(ig_candidate *heap, uint32_t *n, uint32_t cap, ig_candidate x);
 /* Turns the heap into a list, best first. */
 void ig_best_sort(ig_candidate *heap, uint32_t n);
+/* The n largest finite logits, the largest first, with the logit as p; returns how many. */
+uint32_t ig_logits_best(const float *logits, uint32_t n_vocab, ig_candidate *out, uint32_t n);
 
 #endif

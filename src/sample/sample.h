@@ -14,8 +14,8 @@
  * counts what is left.
  *
  * Beside the chain stand the parameters of TensorRT-LLM's SamplingConfig that it lacks, beam search
- * as that engine defines it (candidate beam array, diversity rate, length penalty, early stopping),
- * and the rules that look at token lists: stop words and budgets for thinking. */
+ * as that engine defines it (candidate beam array, diversity rate, length penalty, early stopping).
+ */
 #ifndef IG_SAMPLE_SAMPLE_H
 #define IG_SAMPLE_SAMPLE_H
 
@@ -176,5 +176,64 @@ double ig_logits_logsumexp(const float *logits, uint32_t n_vocab);
  * as above. */
 uint32_t ig_logits_top(const float *logits, uint32_t n_vocab, double logsumexp, ig_candidate *out,
                        uint32_t n);
+
+/* ---- beam search ---- */
+
+#define IG_BEAMS_MAX 64u
+#define IG_BEAM_WIDTHS_MAX 8u
+
+typedef struct ig_beam_params {
+    uint32_t width;                      /* 1..64; the largest with `widths` */
+    uint32_t widths[IG_BEAM_WIDTHS_MAX]; /* per step, the last repeats; n_widths 0 = always width */
+    uint32_t n_widths;
+    float diversity_rate;   /* >= 0; added per index of the source beam when candidates are ranked,
+                               not to the score that is kept */
+    float length_penalty;   /* >= 0; score = sum of log p / length^penalty */
+    int32_t early_stopping; /* 1: done when `width` hypotheses have ended; 0: when no live beam can
+                               beat the worst at its present length; else: at the length limit */
+    uint32_t n_vocab, max_tokens; /* max_tokens: generated, at most */
+    const int32_t *end_ids;       /* copied; tokens that end a hypothesis */
+    uint32_t n_end_ids;
+} ig_beam_params;
+
+typedef struct ig_beam_search ig_beam_search;
+/* IG_EARGUMENT by field name. Takes all memory that a search of max_tokens needs, so that no later
+ * call fails for want of it. */
+IG_MUST_USE ig_status ig_beam_create(ig_beam_search **out, const ig_beam_params *p, ig_err *err);
+void ig_beam_destroy(ig_beam_search **search);
+
+typedef struct ig_beam_next {
+    uint32_t parent; /* live beam of the step before */
+    int32_t id;
+    double score; /* sum of log p, not normalised */
+} ig_beam_next;
+typedef struct ig_beam_step {
+    ig_beam_next next[IG_BEAMS_MAX]; /* live beams after this step */
+    uint32_t n;
+    bool done; /* nothing better can come, or max_tokens is reached: n = 0 */
+} ig_beam_step;
+/* One step. logits: one row [n_vocab] per live beam (one before the first step), as the samplers'
+ * edits left them; log p is their log-softmax. Of 2 * width best continuations the ends among the
+ * first width become hypotheses, the others live beams until there are width. Ties go to the lower
+ * beam, then the lower id. A search that is done stays so, and reads no logits. IG_EARGUMENT when a
+ * row has no finite logit or one of +inf: the search is as before. */
+IG_MUST_USE ig_status ig_beam_advance(ig_beam_search *search, const float *const *logits,
+                                      ig_beam_step *step, ig_err *err);
+/* A live beam may end for another reason (stop words): it becomes a hypothesis as it is and leaves
+ * the live ones; later beams move up. Whether the search is done by that, the next step says. */
+void ig_beam_end(ig_beam_search *search, uint32_t beam);
+
+typedef struct ig_beam_result {
+    double score;   /* normalised: what results are sorted by */
+    double logprob; /* sum of log p */
+    uint32_t n_tokens;
+    bool ended; /* by an end id or ig_beam_end; else cut off by the limit */
+} ig_beam_result;
+/* Merges what is live into the finished ones (unless the search was done before max_tokens); best
+ * first, equals in the order they ended. Returns how many there are, at most the width. */
+uint32_t ig_beam_finish(ig_beam_search *search);
+void ig_beam_describe(const ig_beam_search *search, uint32_t i, ig_beam_result *result);
+/* Tokens (the end id included) and log-probabilities of result i, n_tokens each; either NULL. */
+void ig_beam_tokens(const ig_beam_search *search, uint32_t i, int32_t *ids, float *logprobs);
 
 #endif
