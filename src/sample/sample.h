@@ -14,8 +14,8 @@
  * counts what is left.
  *
  * Beside the chain stand the parameters of TensorRT-LLM's SamplingConfig that it lacks, beam search
- * as that engine defines it (candidate beam array, diversity rate, length penalty, early stopping).
- */
+ * as that engine defines it (candidate beam array, diversity rate, length penalty, early stopping),
+ * and the rules that look at token lists: stop words and budgets for thinking. */
 #ifndef IG_SAMPLE_SAMPLE_H
 #define IG_SAMPLE_SAMPLE_H
 
@@ -235,5 +235,35 @@ uint32_t ig_beam_finish(ig_beam_search *search);
 void ig_beam_describe(const ig_beam_search *search, uint32_t i, ig_beam_result *result);
 /* Tokens (the end id included) and log-probabilities of result i, n_tokens each; either NULL. */
 void ig_beam_tokens(const ig_beam_search *search, uint32_t i, int32_t *ids, float *logprobs);
+
+/* ---- token lists ---- */
+
+/* True when one of the words ends the tokens, of which those of the prompt may be a part. */
+bool ig_words_end(const ig_token_run *words, uint32_t n_words, const int32_t *tokens, size_t n);
+
+/* A budget for thinking: after `budget` tokens inside begin…end the end is forced, token by token.
+ * Tokens of an end that the model began count, and only the rest of that end is forced, so there
+ * are never more than `budget` tokens between the two. It may think again after that. */
+typedef struct ig_think_params {
+    ig_token_run begin; /* at most 16 tokens; 0 only when open. The ids must outlive the state */
+    ig_token_run end;   /* 1 to 16 tokens, likewise */
+    uint32_t budget;    /* tokens between begin and end */
+    bool open;          /* the prompt ends inside */
+} ig_think_params;
+/* The caller's memory, copied freely; one thread. */
+typedef struct ig_think {
+    ig_think_params p;
+    uint32_t spent;   /* tokens since begin */
+    uint32_t matched; /* of end, that the last tokens are */
+    uint32_t forced;  /* tokens accepted because they were forced, in all */
+    bool inside;
+    int32_t last[16]; /* tokens since the last border */
+    uint32_t n_last;
+} ig_think;
+/* IG_EARGUMENT by field name. */
+IG_MUST_USE ig_status ig_think_init(ig_think *t, const ig_think_params *p, ig_err *err);
+/* The token that must come next, -1 = free. */
+int32_t ig_think_forces(const ig_think *t);
+void ig_think_accept(ig_think *t, int32_t id);
 
 #endif
