@@ -128,6 +128,9 @@ IG_MUST_USE ig_status ig_sampler_check(const ig_sample_params *p, uint32_t n_voc
 IG_MUST_USE ig_status ig_sampler_create(ig_sampler **out, const ig_sample_params *p,
                                         uint32_t n_vocab, ig_err *err);
 void ig_sampler_destroy(ig_sampler **s);
+/* Draws use this scratch from now on (of the same n_vocab), which must outlive them; not for a
+ * sampler that owns one. For draws of one sampler on changing threads. */
+void ig_sampler_borrow(ig_sampler *s, ig_sample_scratch *scratch);
 /* The same state and seed: both continue with the same draws. A shared scratch stays shared. */
 IG_MUST_USE ig_status ig_sampler_clone(ig_sampler **out, const ig_sampler *s, ig_err *err);
 /* The state (accepted tokens, counts, draws made …) of a sampler with the same parameters, but for
@@ -244,6 +247,7 @@ bool ig_words_end(const ig_token_run *words, uint32_t n_words, const int32_t *to
 /* A budget for thinking: after `budget` tokens inside begin…end the end is forced, token by token.
  * Tokens of an end that the model began count, and only the rest of that end is forced, so there
  * are never more than `budget` tokens between the two. It may think again after that. */
+#define IG_THINK_TOKENS_MAX 16u
 typedef struct ig_think_params {
     ig_token_run begin; /* at most 16 tokens; 0 only when open. The ids must outlive the state */
     ig_token_run end;   /* 1 to 16 tokens, likewise */

@@ -228,6 +228,11 @@ static void rebase_runs(ig_run_list *list, const ig_run_list *from) {
         list->run[i].ids = list->ids + (from->run[i].ids - from->ids);
 }
 
+void ig_sampler_borrow(ig_sampler *s, ig_sample_scratch *scratch) {
+    assert(!s->owns_scratch && scratch->n_vocab == s->n_vocab);
+    s->scratch = scratch;
+}
+
 ig_status ig_sampler_clone(ig_sampler **out, const ig_sampler *s, ig_err *err) {
     ig_sampler *copy = ig_alloc(s->bytes, 1);
     if (!copy)
