@@ -45,6 +45,15 @@
 #define IG_TEMPLATE_STACK_MAX 1000u       /* nesting while rendering: a macro call is about ten */
 #define IG_TEMPLATE_MEMORY_MAX (1u << 28) /* bytes of the tree, and of one rendering's values */
 
+/* Executor. */
+#define IG_EXEC_REQUESTS_MAX (1u << 20) /* waiting requests; places of an event queue */
+#define IG_EXEC_SEQS_MAX 4096u          /* sequences of a step */
+#define IG_EXEC_WORDS_MAX 1024u         /* stop words of a request, bad words likewise */
+#define IG_EXEC_END_IDS_MAX 1024u
+#define IG_EXEC_TOP_MAX 1024u                 /* log-probabilities beside each token's own */
+#define IG_EXEC_REQUEST_BYTES_MAX (64u << 20) /* lists of a request: words, end ids */
+#define IG_EXEC_LOGITS_BYTES_MAX (1ull << 31) /* context or generation logits of a request */
+
 /* Sampling. */
 #define IG_SAMPLE_BIAS_MAX (1u << 20)  /* entries of one logit bias list */
 #define IG_DRY_BREAKERS_MAX (1u << 20) /* token runs of all breakers; a newline gives thousands */

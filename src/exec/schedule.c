@@ -161,11 +161,21 @@ static uint32_t take_chunk(decision *d, uint32_t index) {
 
 /* A static batch decodes when all its prompts are done. */
 static bool decodes_wait(const decision *d) {
-    if (d->limits->policy == IG_SCHED_STATIC_BATCH)
+    if (d->limits->policy == IG_EXEC_STATIC_BATCH)
         for (uint32_t i = 0; i < d->n_running; i++)
             if (d->jobs[d->order[i]].prefill)
                 return true;
     return false;
+}
+
+/* It is open until its first decode: it takes in who fits, before it decodes. */
+static bool batch_is_open(const decision *d) {
+    if (d->limits->policy != IG_EXEC_STATIC_BATCH)
+        return false;
+    for (uint32_t i = 0; i < d->n_running; i++)
+        if (d->jobs[d->order[i]].decoded)
+            return false;
+    return true;
 }
 
 /* True when the step belongs to a running job that must be alone, picked or without pages. */
@@ -221,7 +231,7 @@ static uint64_t prompt_pages(const ig_sched_limits *limits, const ig_sched_job *
 static void claim(claims *c, const ig_sched_limits *limits, const ig_sched_job *job,
                   uint32_t rows) {
     c->branches += job->n_branches;
-    for (uint32_t g = 0; g < limits->n_groups; g++) {
+    for (uint32_t g = 0; g < limits->n_groups && g < IG_KV_GROUPS_MAX; g++) {
         c->soon[g] += job->n_branches + prompt_pages(limits, job, g, rows);
         c->limit[g] += job->limit_pages[g];
     }
@@ -233,7 +243,7 @@ static bool may_admit(const decision *d, const claims *c, const ig_sched_job *jo
         return false;
     for (uint32_t g = 0; g < limits->n_groups; g++) {
         uint64_t needed = job->admit_pages[g];
-        if (limits->policy != IG_SCHED_MAX_UTILIZATION) {
+        if (limits->policy != IG_EXEC_MAX_UTILIZATION) {
             if (c->limit[g] + job->limit_pages[g] > limits->n_pages[g])
                 return false;
         } else if (c->branches)
@@ -245,7 +255,7 @@ static bool may_admit(const decision *d, const claims *c, const ig_sched_job *jo
 }
 
 static void admit(decision *d, claims *c) {
-    if (d->limits->policy == IG_SCHED_STATIC_BATCH && d->n_running)
+    if (d->limits->policy == IG_EXEC_STATIC_BATCH && !batch_is_open(d))
         return;
     for (uint32_t i = 0; i < d->n_waiting; i++) {
         const uint32_t index = d->order[d->n_running + i];
@@ -263,15 +273,20 @@ static void admit(decision *d, claims *c) {
     }
 }
 
-/* True when the best waiting job must be alone and was admitted. */
-static bool admit_solo(decision *d) {
-    if (!d->n_waiting || !d->jobs[d->order[d->n_running]].solo)
-        return false;
+/* Admissions without anything else in the step. */
+static bool admit_more(decision *d) {
     claims c = {0};
     for (uint32_t i = 0; i < d->n_running; i++)
         claim(&c, d->limits, &d->jobs[d->order[i]], 0);
     admit(d, &c);
     return d->result->n_picks > 0;
+}
+
+/* True when the best waiting job must be alone and was admitted. */
+static bool admit_solo(decision *d) {
+    if (!d->n_waiting || !d->jobs[d->order[d->n_running]].solo)
+        return false;
+    return admit_more(d);
 }
 
 /* Chunks of running jobs, and what these claim after them. */
@@ -287,7 +302,7 @@ static void run_chunks(decision *d, claims *c) {
 
 /* Nothing fits the empty pool: not now and not later. */
 static bool outgrown(const ig_sched_limits *limits, const ig_sched_job *job) {
-    const bool longest = limits->policy != IG_SCHED_MAX_UTILIZATION;
+    const bool longest = limits->policy != IG_EXEC_MAX_UTILIZATION;
     bool too_large = job->n_branches > limits->seqs_max;
     for (uint32_t g = 0; g < limits->n_groups; g++)
         too_large = too_large || job->admit_pages[g] > limits->n_pages[g] ||
@@ -301,6 +316,8 @@ static bool fill(decision *d) {
     if (run_solo(d, prefill_only))
         return d->result->n_picks > 0;
     if (admit_solo(d))
+        return true;
+    if (!prefill_only && batch_is_open(d) && admit_more(d))
         return true;
     if (!prefill_only && !run_decodes(d))
         return false;

@@ -11,18 +11,10 @@
 #ifndef IG_EXEC_SCHEDULE_H
 #define IG_EXEC_SCHEDULE_H
 
-#include "kv/kv.h"
-
-typedef enum ig_sched_policy {
-    IG_SCHED_MAX_UTILIZATION,     /* fills memory; preempts and recomputes when it runs short */
-    IG_SCHED_GUARANTEED_NO_EVICT, /* admits only what can run to its maximum length */
-    IG_SCHED_STATIC_BATCH,        /* the same, and only when nothing runs; nobody decodes before
-                                     all prompts are done */
-    IG_SCHED_POLICY_COUNT
-} ig_sched_policy;
+#include "exec/exec.h"
 
 typedef struct ig_sched_limits {
-    ig_sched_policy policy;
+    ig_exec_policy policy;
     uint32_t page_tokens, n_groups;
     uint32_t tokens_max;  /* rows of a step; >= seqs_max */
     uint32_t seqs_max;    /* sequences of a step, and of all running requests together */
@@ -53,7 +45,8 @@ typedef struct ig_sched_job {
     uint32_t admit_pages[IG_KV_GROUPS_MAX];
     /* Pages it may hold at its longest, running or waiting (all policies but MAX_UTILIZATION). */
     uint32_t limit_pages[IG_KV_GROUPS_MAX];
-    bool solo; /* must run alone in its step: a step with it failed before */
+    bool decoded; /* running: has made tokens; a static batch takes nobody in any more */
+    bool solo;    /* must run alone in its step: a step with it failed before */
 } ig_sched_job;
 
 typedef struct ig_sched_pick {

@@ -5,7 +5,7 @@
 #include "test.h"
 
 /* One page table of 100 pages of 4 tokens; nothing is short. */
-static const ig_sched_limits ROOMY = {.policy = IG_SCHED_MAX_UTILIZATION,
+static const ig_sched_limits ROOMY = {.policy = IG_EXEC_MAX_UTILIZATION,
                                       .page_tokens = 4,
                                       .n_groups = 1,
                                       .tokens_max = 100,
@@ -183,7 +183,7 @@ TEST(branches_are_bounded_over_all_who_run) {
 
 TEST(guaranteed_jobs_have_room_for_their_longest) {
     ig_sched_limits l = ROOMY;
-    l.policy = IG_SCHED_GUARANTEED_NO_EVICT;
+    l.policy = IG_EXEC_GUARANTEED_NO_EVICT;
     l.n_pages[0] = 20;
     ig_sched_job jobs[3] = {decoding(0, 1, 1), waiting(1, 16), waiting(2, 4)};
     jobs[0].limit_pages[0] = 14;
@@ -201,17 +201,21 @@ TEST(guaranteed_jobs_have_room_for_their_longest) {
 
 TEST(a_static_batch_goes_in_step) {
     ig_sched_limits l = ROOMY;
-    l.policy = IG_SCHED_STATIC_BATCH;
+    l.policy = IG_EXEC_STATIC_BATCH;
     ig_sched_job jobs[4] = {waiting(0, 6), waiting(1, 120), waiting(2, 4), waiting(3, 4)};
     CHECK_STR(picked(&l, jobs, 4, 100), "a6 a94 - -");
     jobs[0] = decoding(0, 1, 0);
     jobs[1] = filling(1, 94, 26);
-    CHECK_STR(picked(&l, jobs, 4, 100), "- c26 - -");
+    CHECK_STR(picked(&l, jobs, 4, 100), "- c26 a4 a4");
+    CHECK_STR(picked(&l, jobs, 2, 100), "- c26");
     jobs[0].solo = true; /* it waits too */
-    CHECK_STR(picked(&l, jobs, 4, 100), "- c26 - -");
+    CHECK_STR(picked(&l, jobs, 2, 100), "- c26");
     jobs[1] = decoding(1, 1, 0);
     CHECK_STR(picked(&l, jobs, 4, 100), "d1 - - -");
     jobs[0].solo = false;
+    CHECK_STR(picked(&l, jobs, 4, 100), "- - a4 a4"); /* nobody has decoded: it is still open */
+    CHECK_STR(picked(&l, jobs, 2, 100), "d1 d1");
+    jobs[1].decoded = true;
     CHECK_STR(picked(&l, jobs, 4, 100), "d1 d1 - -");
 }
 
