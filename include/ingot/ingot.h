@@ -81,9 +81,10 @@ typedef struct ingot_model_options {
     const char *cpu_isa; /* "avx512", "avx2", "neon", "scalar"; NULL = best */
     uint32_t threads;    /* at most 256; 0 = physical cores */
     bool pin_threads;
-    uint32_t context; /* tokens of one session; 0 = the model's, at most 8192 */
-    uint32_t batch;   /* tokens of one step; 0 = 512 */
-    uint32_t outputs; /* rows of a step whose logits may be asked for; 0 = 1 */
+    uint32_t context;   /* tokens of one session; 0 = the model's, at most 8192 */
+    uint32_t batch;     /* tokens of one step; 0 = 512 */
+    uint32_t outputs;   /* rows of a step whose logits may be asked for; 0 = 1, or as sequences */
+    uint32_t sequences; /* of one step, for an executor (executor.h), at most 4096; 0 = 1 */
     const char *cache_type_k, *cache_type_v; /* "f32", "f16" (default), "bf16", "q8_0", "q4_0" */
     double rope_freq_base, rope_freq_scale;  /* 0 = as the file says */
     const char *rope_scaling;                /* "none", "linear", "yarn"; NULL = as the file says */
@@ -233,7 +234,8 @@ typedef struct ingot_logit_bias {
 } ingot_logit_bias;
 
 /* Sampling: fill with ingot_sampling_defaults, then change; numbers that are all zero mean the
- * defaults. Names and meaning are those of llama.cpp. */
+ * defaults. Names and meaning are those of llama.cpp; repeat_last_n -1 looks back at everything, as
+ * TensorRT-LLM's penalties do. */
 typedef struct ingot_sampling {
     uint64_t seed; /* UINT32_MAX = random */
     float temperature, dynatemp_range, dynatemp_exponent;
@@ -254,6 +256,12 @@ typedef struct ingot_sampling {
     const ingot_logit_bias *logit_bias;
     uint32_t n_logit_bias;
     bool ignore_eos;
+    /* TensorRT-LLM's, with its meaning; "trtllm" as `samplers` gives its order too. */
+    float top_p_min, top_p_decay;  /* after each token top_p becomes max(top_p * decay, min) */
+    int32_t top_p_reset_id;        /* until this token; -1 = none */
+    uint32_t no_repeat_ngram_size; /* 0 = off */
+    uint32_t prompt_ignore_length; /* prompt tokens that presence and frequency do not count */
+    uint32_t min_tokens;           /* nothing ends before so many were generated */
 } ingot_sampling;
 INGOT_API void ingot_sampling_defaults(ingot_sampling *sampling);
 

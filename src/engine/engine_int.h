@@ -4,6 +4,7 @@
 
 #include "arch/arch.h"
 #include "backend/backend.h"
+#include "exec/exec.h"
 #include "formats/formats.h"
 #include "ingot/ingot.h"
 #include "kv/kv.h"
@@ -36,6 +37,10 @@ struct ingot_model {
     ig_dtype k_dtype, v_dtype;
     ig_mutex *turn; /* one evaluation at a time */
     char *arch, *name;
+    int32_t *end_ids; /* tokens that end a generation */
+    uint32_t n_end_ids;
+    ig_mutex *lazy;                /* guards what is made when first needed */
+    struct ig_piece_index *pieces; /* for forbidden strings; immutable once made */
 };
 
 struct ingot_session {
@@ -45,9 +50,7 @@ struct ingot_session {
     ig_pool *pool;
     int32_t *history; /* ids evaluated so far, for look-back samplers */
     uint32_t n_history;
-    uint32_t *table; /* page tables of a step */
-    uint32_t table_cap;
-    uint32_t *outputs; /* [batch] rows */
+    ig_steps *steps;
     ig_cancel cancel;
 };
 
@@ -67,7 +70,15 @@ ig_status ig_engine_need_text(const ingot_model *model, ig_err *err);
 void ig_engine_pages(const ig_plan *plan, uint32_t n_pages[IG_PAGE_GROUPS_MAX]);
 /* text.c */
 ig_status ig_engine_give(ig_buf *buf, ingot_text *out, ig_err *err);
-/* sampling.c */
+/* sampling.c. Lists that parameters point to, until a sampler was made of them. */
+typedef struct ig_engine_lists {
+    ig_logit_bias *bias;
+    ig_token_run *runs;
+    int32_t *run_ids;
+} ig_engine_lists;
+ig_status ig_engine_sample_params(const ingot_model *model, const ingot_sampling *in,
+                                  ig_sample_params *p, ig_engine_lists *lists, ig_err *err);
+void ig_engine_lists_free(ig_engine_lists *lists);
 ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out,
                             ig_err *err);
 /* session.c. Evaluates ids in steps; logits rows of the last n_logits go to logits when

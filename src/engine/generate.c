@@ -1,8 +1,6 @@
 /* generate.c: prompt in, text out: eval, draw, detokenise, stop. One thread per session. */
 #include "engine/engine_int.h"
-
-#define STOP_STRINGS_MAX 64u
-#define STOP_BYTES_MAX 4096u
+#include "engine/stop_text.h"
 
 typedef struct generation {
     ingot_session *s;
@@ -13,30 +11,10 @@ typedef struct generation {
     ig_buf text; /* made but not given out: may become a stop string */
 } generation;
 
-/* Bytes at the end of text that are a beginning of some stop string; *found is the start of a
- * complete one, or SIZE_MAX. */
-static size_t held_back(const ingot_generate_options *o, ig_str text, size_t *found) {
-    size_t hold = 0;
-    *found = SIZE_MAX;
-    for (uint32_t i = 0; i < o->n_stop; i++) {
-        size_t n = strlen(o->stop[i]);
-        for (size_t at = 0; n && at < text.n; at++) {
-            size_t left = text.n - at, common = IG_MIN(left, n);
-            if (memcmp(text.p + at, o->stop[i], common) != 0)
-                continue;
-            if (common == n)
-                *found = IG_MIN(*found, at);
-            else
-                hold = IG_MAX(hold, left);
-            break;
-        }
-    }
-    return hold;
-}
-
 /* Gives out what cannot become a stop string any more; `last` gives out everything. */
 static void give_text(generation *g, bool last) {
-    size_t found, n = g->text.n, hold = held_back(g->o, ig_buf_str(&g->text), &found);
+    size_t found, n = g->text.n,
+                  hold = ig_stop_held(g->o->stop, g->o->n_stop, ig_buf_str(&g->text), &found);
     if (found != SIZE_MAX) {
         g->result->reason = INGOT_STOP_STRING;
         n = found;
@@ -124,13 +102,7 @@ static ig_status check(const generation *g, const int32_t *ids, size_t n_ids, ig
     if (!o)
         return ig_fail(err, IG_EARGUMENT, "ingot_generate needs options; all zero will do");
     IG_TRY(ig_engine_need_text(s->model, err));
-    if (o->n_stop > STOP_STRINGS_MAX)
-        return ig_fail(err, IG_ELIMIT, "%u stop strings; at most %u", o->n_stop, STOP_STRINGS_MAX);
-    for (uint32_t i = 0; i < o->n_stop; i++) {
-        if (strlen(o->stop[i]) > STOP_BYTES_MAX)
-            return ig_fail(err, IG_ELIMIT, "stop string %u has more than %u bytes", i,
-                           STOP_BYTES_MAX);
-    }
+    IG_TRY(ig_stop_strings_check("stop", o->stop, o->n_stop, err));
     if (!s->model->plan->program->facts.causal || !s->model->plan->program->facts.has_logits)
         return ig_fail(err, IG_EUNSUPPORTED, "%s is not a text generator", s->model->arch);
     if (n_ids == 0 && s->n_history == 0)
@@ -158,7 +130,7 @@ ingot_status ingot_generate(ingot_session *session, const int32_t *ids, size_t n
     ingot_generate_result unused;
     generation g = {.s = session, .o = options, .result = result ? result : &unused};
     *g.result = (ingot_generate_result){.prompt_tokens = n_ids};
-    ig_buf_init(&g.text, STOP_BYTES_MAX + (1u << 20));
+    ig_buf_init(&g.text, IG_STOP_BYTES_MAX + (1u << 20));
     ig_status status = prepare(&g, ids, n_ids, err);
     if (!status && n_ids == 0) {
         /* Nothing new to evaluate: the last token once more, for its logits. The ids outlive the

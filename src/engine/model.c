@@ -5,11 +5,13 @@
 
 #include "backend/cpu/cpu.h"
 #include "backend/ref/ref.h"
+#include "engine/stop_text.h"
 
 #define BATCH_DEFAULT 512u
 #define CONTEXT_DEFAULT 8192u
 #define BATCH_MAX 65536u
 #define THREADS_MAX 256u
+#define SEQUENCES_MAX IG_EXEC_SEQS_MAX
 
 typedef struct backend_row {
     const ig_backend_fns *fns;
@@ -49,12 +51,12 @@ ig_status ig_engine_options(const ingot_model_options *in, ingot_model_options *
     *out = in ? *in : (ingot_model_options){0};
     if (out->batch == 0)
         out->batch = BATCH_DEFAULT;
-    if (out->outputs == 0)
-        out->outputs = 1;
+    out->sequences = IG_MAX(out->sequences, 1);
+    out->outputs = IG_MAX(out->outputs, out->sequences);
     IG_TRY(at_most("batch", out->batch, BATCH_MAX, err));
     IG_TRY(at_most("context", out->context, IG_CONTEXT_MAX, err));
     IG_TRY(at_most("threads", out->threads, THREADS_MAX, err));
-    out->outputs = IG_MIN(out->outputs, out->batch);
+    IG_TRY(at_most("sequences", out->sequences, SEQUENCES_MAX, err));
     IG_TRY(cache_type(out->cache_type_k, k, err));
     return cache_type(out->cache_type_v, v, err);
 }
@@ -83,7 +85,8 @@ ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *o, cons
     IG_TRY(find_backend(o->device, &backend, err));
     o->threads = IG_MIN(o->threads ? o->threads : ig_core_count(), backend->threads_max);
     o->context = context_of(ckpt, o);
-    o->batch = IG_MIN(o->batch, o->context);
+    /* One sequence has no use for more rows than its context. */
+    o->batch = o->sequences > 1 ? IG_MAX(o->batch, o->sequences) : IG_MIN(o->batch, o->context);
     o->outputs = IG_MIN(o->outputs, o->batch);
     ig_arch_options arch = {.context_max = o->context,
                             .rope_freq_base = o->rope_freq_base,
@@ -108,7 +111,7 @@ ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *o, cons
     }
     ig_limits limits = {.tokens_max = o->batch,
                         .outputs_max = o->outputs,
-                        .seqs_max = 1,
+                        .seqs_max = o->sequences,
                         .context_max = o->context};
     status = ig_plan_create(plan, &program, ig_device_caps(*device), &limits, err);
     if (status)
@@ -152,9 +155,24 @@ static ig_status check_vocabulary(const ingot_model *m, ig_err *err) {
                    ig_tokenizer_size(m->tokenizer), rows);
 }
 
+static ig_status find_ends(ingot_model *m, ig_err *err) {
+    const uint32_t n = m->tokenizer ? ig_tokenizer_size(m->tokenizer) : 0;
+    for (uint32_t id = 0; id < n; id++)
+        m->n_end_ids += ig_tokenizer_is_eog(m->tokenizer, (int32_t)id);
+    m->end_ids = ig_alloc(m->n_end_ids, sizeof *m->end_ids);
+    if (!m->end_ids)
+        return ig_fail_memory(err, m->n_end_ids * sizeof *m->end_ids);
+    for (uint32_t id = 0, at = 0; id < n && at < m->n_end_ids; id++) {
+        if (ig_tokenizer_is_eog(m->tokenizer, (int32_t)id))
+            m->end_ids[at++] = (int32_t)id;
+    }
+    return IG_OK;
+}
+
 static ig_status open_weights(ingot_model *m, ig_err *err) {
     IG_TRY(ig_engine_plan(m->ckpt, &m->options, &m->logger, &m->device, &m->plan, err));
     IG_TRY(check_vocabulary(m, err));
+    IG_TRY(find_ends(m, err));
     IG_TRY(ig_module_load(&m->module, m->device, m->plan, err));
     for (uint32_t g = 0; g < m->plan->n_groups; g++) {
         if (ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype) == 0)
@@ -172,6 +190,8 @@ static ig_status open_all(ingot_model *m, const char *path, ig_err *err) {
     IG_TRY(ig_checkpoint_open(&m->ckpt, path, &options, err));
     IG_TRY(keep_names(m, err));
     ig_status status = ig_mutex_create(&m->turn, err);
+    if (!status)
+        status = ig_mutex_create(&m->lazy, err);
     if (!status) {
         /* As with the template: a vocabulary of another kind must not keep
          * anyone from evaluating ids. */
@@ -231,6 +251,9 @@ void ingot_model_close(ingot_model **model) {
     ig_tokenizer_destroy(&m->tokenizer);
     ig_checkpoint_close(&m->ckpt);
     ig_mutex_destroy(&m->turn);
+    ig_mutex_destroy(&m->lazy);
+    ig_piece_index_destroy(&m->pieces);
+    ig_free(m->end_ids);
     ig_free(m->arch);
     ig_free(m->name);
     ig_free(m);

@@ -10,7 +10,8 @@
     X(seed) X(temperature) X(dynatemp_range) X(dynatemp_exponent) X(top_k) X(top_p) X(min_p)       \
     X(typical_p) X(top_n_sigma) X(xtc_probability) X(xtc_threshold) X(min_keep) X(dry_multiplier)  \
     X(dry_base) X(dry_allowed_length) X(dry_penalty_last_n) X(mirostat) X(mirostat_tau)            \
-    X(mirostat_eta) X(adaptive_target) X(adaptive_decay)
+    X(mirostat_eta) X(adaptive_target) X(adaptive_decay) X(top_p_min) X(top_p_decay)               \
+    X(top_p_reset_id) X(min_tokens)
 /* clang-format on */
 
 static const char *const DRY_BREAKERS[] = {"\n", ":", "\"", "*"};
@@ -23,7 +24,9 @@ void ingot_sampling_defaults(ingot_sampling *out) {
     *out = (ingot_sampling){.repeat_last_n = p.penalty_last_n,
                             .repeat_penalty = p.penalty_repeat,
                             .frequency_penalty = p.penalty_frequency,
-                            .presence_penalty = p.penalty_presence};
+                            .presence_penalty = p.penalty_presence,
+                            .no_repeat_ngram_size = p.no_repeat_ngram,
+                            .prompt_ignore_length = p.prompt_ignore};
 #define X(field) out->field = p.field;
     COPY_FIELDS(X)
 #undef X
@@ -32,7 +35,7 @@ void ingot_sampling_defaults(ingot_sampling *out) {
 /* Never what somebody chose: a repeat penalty of 0 is refused. */
 static bool is_unset(const ingot_sampling *in) {
     bool set = in->repeat_last_n || in->repeat_penalty != 0 || in->frequency_penalty != 0 ||
-               in->presence_penalty != 0;
+               in->presence_penalty != 0 || in->no_repeat_ngram_size || in->prompt_ignore_length;
 #define X(field) set = set || in->field != 0;
     COPY_FIELDS(X)
 #undef X
@@ -156,12 +159,9 @@ static ig_status collect_runs(const ingot_model *model, const char *const *break
 
 static ig_status collect_bias(const ingot_model *model, const ingot_sampling *in,
                               ig_logit_bias **bias, uint32_t *n, ig_err *err) {
-    const ig_tokenizer *tok = model->tokenizer;
-    uint32_t vocab = ig_tokenizer_size(tok), ends = 0;
     const ig_model_facts *facts = &model->plan->program->facts;
-    for (uint32_t id = 0; in->ignore_eos && id < vocab; id++)
-        ends += ig_tokenizer_is_eog(tok, (int32_t)id);
-    size_t all = (size_t)in->n_logit_bias + ends + facts->suppress_count;
+    const uint32_t ends = in->ignore_eos ? model->n_end_ids : 0;
+    const size_t all = (size_t)in->n_logit_bias + ends + facts->suppress_count;
     if (all == 0)
         return IG_OK;
     ig_logit_bias *list = ig_alloc(all, sizeof *list);
@@ -169,10 +169,8 @@ static ig_status collect_bias(const ingot_model *model, const ingot_sampling *in
         return ig_fail_memory(err, all * sizeof *list);
     for (uint32_t i = 0; i < in->n_logit_bias; i++)
         list[(*n)++] = (ig_logit_bias){in->logit_bias[i].id, in->logit_bias[i].bias};
-    for (uint32_t id = 0; ends && id < vocab; id++) {
-        if (ig_tokenizer_is_eog(tok, (int32_t)id))
-            list[(*n)++] = (ig_logit_bias){(int32_t)id, -INFINITY};
-    }
+    for (uint32_t i = 0; i < ends; i++)
+        list[(*n)++] = (ig_logit_bias){model->end_ids[i], -INFINITY};
     for (uint32_t i = 0; i < facts->suppress_count; i++)
         list[(*n)++] = (ig_logit_bias){(int32_t)(facts->suppress_first + i), -INFINITY};
     *bias = list;
@@ -191,30 +189,60 @@ static void copy_numbers(const ingot_model *model, const ingot_sampling *in, ig_
     p->penalty_repeat = in->repeat_penalty;
     p->penalty_frequency = in->frequency_penalty;
     p->penalty_presence = in->presence_penalty;
+    p->no_repeat_ngram = in->no_repeat_ngram_size;
+    p->prompt_ignore = in->prompt_ignore_length;
+}
+
+void ig_engine_lists_free(ig_engine_lists *lists) {
+    ig_free(lists->bias);
+    ig_free(lists->runs);
+    ig_free(lists->run_ids);
+    *lists = (ig_engine_lists){0};
+}
+
+/* TensorRT-LLM scales first and penalises then; a temperature of 0 means the best token after both,
+ * where ours would already choose. */
+static void greedy_at_the_end(ig_sample_params *p) {
+    if (p->temperature > 0 || p->n_chain < 2 || p->chain[0] != IG_SAMPLER_TEMPERATURE)
+        return;
+    p->temperature = 1;
+    p->top_k = 1;
+}
+
+ig_status ig_engine_sample_params(const ingot_model *model, const ingot_sampling *in,
+                                  ig_sample_params *p, ig_engine_lists *lists, ig_err *err) {
+    breaker_runs runs = {0};
+    *lists = (ig_engine_lists){0};
+    copy_numbers(model, in, p);
+    if (in->samplers) {
+        IG_TRY(ig_sample_chain_parse(ig_str_of(in->samplers), p, err));
+        greedy_at_the_end(p);
+    }
+    p->end_ids = model->end_ids;
+    p->n_end_ids = p->min_tokens ? model->n_end_ids : 0;
+    ig_status status = collect_bias(model, in, &lists->bias, &p->n_logit_bias, err);
+    p->logit_bias = lists->bias;
+    if (!status && p->dry_multiplier > 0) {
+        bool own = in->dry_breakers != NULL;
+        const char *const *breakers = own ? in->dry_breakers : DRY_BREAKERS;
+        uint32_t n = own ? in->n_dry_breakers : (uint32_t)IG_COUNT(DRY_BREAKERS);
+        status = collect_runs(model, breakers, n, &runs, err);
+        p->dry_breakers = runs.runs;
+        p->n_dry_breakers = runs.n;
+    }
+    lists->runs = runs.runs;
+    lists->run_ids = runs.ids;
+    if (status)
+        ig_engine_lists_free(lists);
+    return status;
 }
 
 ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out,
                             ig_err *err) {
     ig_sample_params p;
-    ig_logit_bias *bias = NULL;
-    breaker_runs runs = {0};
-    copy_numbers(model, in, &p);
-    if (in->samplers)
-        IG_TRY(ig_sample_chain_parse(ig_str_of(in->samplers), &p, err));
-    ig_status status = collect_bias(model, in, &bias, &p.n_logit_bias, err);
-    p.logit_bias = bias;
-    if (!status && p.dry_multiplier > 0) {
-        bool own = in->dry_breakers != NULL;
-        const char *const *breakers = own ? in->dry_breakers : DRY_BREAKERS;
-        uint32_t n = own ? in->n_dry_breakers : (uint32_t)IG_COUNT(DRY_BREAKERS);
-        status = collect_runs(model, breakers, n, &runs, err);
-        p.dry_breakers = runs.runs;
-        p.n_dry_breakers = runs.n;
-    }
-    if (!status)
-        status = ig_sampler_create(out, &p, model->plan->program->facts.n_vocab, err);
-    ig_free(bias);
-    ig_free(runs.runs);
-    ig_free(runs.ids);
+    ig_engine_lists lists;
+    IG_TRY(ig_engine_sample_params(model, in, &p, &lists, err));
+    const ig_status status = ig_sampler_create(out, &p, model->plan->program->facts.n_vocab, err);
+    ig_engine_lists_free(&lists);
     return status;
 }

@@ -19,16 +19,14 @@ ingot_status ingot_session_open(ingot_session **out, ingot_model *model, ingot_e
     for (uint32_t g = 0; g < plan->n_groups; g++)
         groups[g] = (ig_kv_group){.n_pages = options.n_pages[g], .window = plan->groups[g].window};
     s->history = ig_alloc(model->options.context, sizeof *s->history);
-    s->outputs = ig_alloc(model->options.batch, sizeof *s->outputs);
-    ig_status status = s->history && s->outputs
-                           ? IG_OK
-                           : ig_fail_memory(err, model->options.context * sizeof(int32_t));
+    ig_status status =
+        s->history ? IG_OK : ig_fail_memory(err, model->options.context * sizeof *s->history);
+    const ig_kv_options kv = {
+        .page_tokens = IG_PAGE_TOKENS, .groups = groups, .n_groups = plan->n_groups};
     if (!status)
-        status = ig_kv_create(&s->kv,
-                              &(ig_kv_options){.page_tokens = IG_PAGE_TOKENS,
-                                               .groups = groups,
-                                               .n_groups = plan->n_groups},
-                              err);
+        status = ig_kv_create(&s->kv, &kv, err);
+    if (!status)
+        status = ig_steps_create(&s->steps, model->module, err);
     if (!status)
         status = ig_kv_seq_create(&s->seq, s->kv, NULL, err);
     if (!status)
@@ -51,8 +49,7 @@ void ingot_session_close(ingot_session **session) {
     ig_kv_seq_destroy(&s->seq);
     ig_kv_destroy(&s->kv);
     ig_free(s->history);
-    ig_free(s->outputs);
-    ig_free(s->table);
+    ig_steps_destroy(&s->steps);
     ig_free(s);
     *session = NULL;
 }
@@ -103,52 +100,12 @@ ig_status ig_engine_check_ids(const ingot_session *s, const int32_t *ids, size_t
     return IG_OK;
 }
 
-/* Page tables of all groups, one after another. */
-static ig_status fill_tables(ingot_session *s, ig_batch_seq *seq, ig_batch *batch, ig_err *err) {
-    uint32_t n = 0, at = 0, n_groups = s->model->plan->n_groups;
-    for (uint32_t g = 0; g < n_groups; g++) {
-        uint32_t entries;
-        (void)ig_kv_seq_table(s->seq, g, &entries);
-        n += entries;
-    }
-    if (n > s->table_cap) {
-        uint32_t *table = ig_realloc(s->table, n, sizeof *table);
-        if (!table)
-            return ig_fail_memory(err, n * sizeof *table);
-        s->table = table;
-        s->table_cap = n;
-    }
-    for (uint32_t g = 0; g < n_groups; g++) {
-        uint32_t entries;
-        const uint32_t *pages = ig_kv_seq_table(s->seq, g, &entries);
-        seq->table[g] = at;
-        if (entries)
-            memcpy(s->table + at, pages, entries * sizeof *pages);
-        at += entries;
-    }
-    batch->pages = s->table;
-    batch->n_pages = n;
-    return IG_OK;
-}
-
 /* One step of n ids with the last n_out rows as outputs. */
 static ig_status step(ingot_session *s, const int32_t *ids, uint32_t n, uint32_t n_out,
                       ig_err *err) {
-    ig_batch_seq seq = {.n_rows = n, .n_past = s->n_history};
-    ig_batch batch = {.n_tokens = n,
-                      .ids = ids,
-                      .n_seqs = 1,
-                      .seqs = &seq,
-                      .n_outputs = n_out,
-                      .outputs = s->outputs};
-    for (uint32_t i = 0; i < n_out; i++)
-        s->outputs[i] = n - n_out + i;
+    ig_share share = {.seq = s->seq, .ids = ids, .n_rows = n, .n_outputs = n_out};
     IG_TRY(ig_kv_seq_reserve(s->seq, n, err));
-    ig_status status = fill_tables(s, &seq, &batch, err);
-    if (!status)
-        status = ig_step_submit(s->model->module, s->pool, &batch, err);
-    if (!status)
-        status = ig_step_wait(s->model->module, err);
+    const ig_status status = ig_steps_run(s->steps, s->pool, s->kv, &share, 1, err);
     if (status) {
         /* Whatever the step wrote is beyond the end of the sequence. */
         (void)!ig_kv_seq_truncate(s->seq, s->n_history);

@@ -1,0 +1,214 @@
+/* stop_text.c: strings that end or are kept out of a text: what may still become a stop string, and
+ * the tokens that would complete a forbidden one. Pure but for the index of the vocabulary's texts,
+ * which is made once per model and immutable then. */
+#include "engine/stop_text.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+ig_status ig_stop_strings_check(const char *field, const char *const *strings, uint32_t n,
+                                ig_err *err) {
+    if (n > IG_STOP_STRINGS_MAX)
+        return ig_fail(err, IG_ELIMIT, "%u %s strings; at most %u", n, field, IG_STOP_STRINGS_MAX);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!strings[i])
+            return ig_fail(err, IG_EARGUMENT, "%s string %u is NULL", field, i);
+        if (strlen(strings[i]) > IG_STOP_BYTES_MAX)
+            return ig_fail(err, IG_ELIMIT, "%s string %u has more than %u bytes", field, i,
+                           IG_STOP_BYTES_MAX);
+    }
+    return IG_OK;
+}
+
+size_t ig_stop_held(const char *const *stop, uint32_t n_stop, ig_str text, size_t *found) {
+    size_t hold = 0;
+    *found = SIZE_MAX;
+    for (uint32_t i = 0; i < n_stop; i++) {
+        const size_t n = strlen(stop[i]);
+        for (size_t at = 0; n && at < text.n; at++) {
+            const size_t left = text.n - at, common = IG_MIN(left, n);
+            if (memcmp(text.p + at, stop[i], common) != 0)
+                continue;
+            if (common == n)
+                *found = IG_MIN(*found, at);
+            else
+                hold = IG_MAX(hold, left);
+            break;
+        }
+    }
+    return hold;
+}
+
+/* The text of the last tokens: of the last one and at least `bytes` before it. */
+static ig_status tail_text(const ig_tokenizer *tok, const int32_t *ids, size_t n, bool special,
+                           size_t bytes, ig_buf *out, ig_err *err) {
+    size_t first = n, have = 0, last = 0;
+    while (first > 0 && (first == n || have < bytes + last)) {
+        const size_t before = out->n;
+        IG_TRY(ig_tokenizer_piece(tok, ids[--first], special, out, err));
+        have += out->n - before;
+        if (first + 1 == n)
+            last = out->n - before;
+    }
+    ig_buf_clear(out);
+    for (size_t i = first; i < n; i++)
+        IG_TRY(ig_tokenizer_piece(tok, ids[i], special, out, err));
+    return IG_OK;
+}
+
+bool ig_stop_hit(const ig_tokenizer *tok, const char *const *stop, uint32_t n_stop, bool special,
+                 const int32_t *ids, size_t n, ig_buf *scratch) {
+    size_t longest = 1, found;
+    for (uint32_t i = 0; i < n_stop; i++)
+        longest = IG_MAX(longest, strlen(stop[i]));
+    ig_buf_clear(scratch);
+    /* Without memory the string is missed here; the reader of the text still cuts it off. */
+    if (n == 0 || tail_text(tok, ids, n, special, longest - 1, scratch, NULL))
+        return false;
+    (void)ig_stop_held(stop, n_stop, ig_buf_str(scratch), &found);
+    return found != SIZE_MAX;
+}
+
+/* ---- forbidden strings ------------------------------------------------------------------------
+ */
+
+struct ig_piece_index {
+    uint32_t n;
+    ig_buf pieces;
+    uint32_t *starts; /* [n + 1] into pieces */
+    uint32_t *order;  /* [n] ids by their text */
+};
+
+static ig_str piece(const ig_piece_index *x, uint32_t id) {
+    return (ig_str){x->pieces.p + x->starts[id], x->starts[id + 1] - x->starts[id]};
+}
+
+static int compare(ig_str a, ig_str b) {
+    const int c = memcmp(a.p, b.p, IG_MIN(a.n, b.n));
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+/* Heap sort: no comparison function of the library takes a context everywhere. */
+static void sift(const ig_piece_index *x, uint32_t root, uint32_t n) {
+    uint32_t *o = x->order;
+    for (uint32_t child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && compare(piece(x, o[child]), piece(x, o[child + 1])) < 0)
+            child++;
+        if (compare(piece(x, o[root]), piece(x, o[child])) >= 0)
+            return;
+        const uint32_t t = o[root];
+        o[root] = o[child];
+        o[child] = t;
+    }
+}
+
+static void sort(const ig_piece_index *x) {
+    for (uint32_t i = x->n / 2; i-- > 0;)
+        sift(x, i, x->n);
+    for (uint32_t n = x->n; n-- > 1;) {
+        const uint32_t t = x->order[0];
+        x->order[0] = x->order[n];
+        x->order[n] = t;
+        sift(x, 0, n);
+    }
+}
+
+void ig_piece_index_destroy(ig_piece_index **index) {
+    if (!index || !*index)
+        return;
+    ig_buf_fini(&(*index)->pieces);
+    ig_free((*index)->starts);
+    ig_free((*index)->order);
+    ig_free(*index);
+    *index = NULL;
+}
+
+ig_status ig_piece_index_create(ig_piece_index **out, const ig_tokenizer *tok, ig_err *err) {
+    ig_piece_index *x = ig_alloc(1, sizeof *x);
+    if (!x)
+        return ig_fail_memory(err, sizeof *x);
+    x->n = ig_tokenizer_size(tok);
+    ig_buf_init(&x->pieces, IG_VOCAB_BYTES_MAX);
+    x->starts = ig_alloc((size_t)x->n + 1, sizeof *x->starts);
+    x->order = ig_alloc(x->n, sizeof *x->order);
+    ig_status status =
+        x->starts && x->order ? IG_OK : ig_fail_memory(err, x->n * sizeof *x->starts);
+    if (!status)
+        status = ig_buf_add(&x->pieces, "", 0, err);
+    for (uint32_t id = 0; id < x->n && !status; id++) {
+        x->starts[id] = (uint32_t)x->pieces.n;
+        x->order[id] = id;
+        status = ig_tokenizer_piece(tok, (int32_t)id, true, &x->pieces, err);
+    }
+    if (status) {
+        ig_piece_index_destroy(&x);
+        return status;
+    }
+    x->starts[x->n] = (uint32_t)x->pieces.n;
+    sort(x);
+    *out = x;
+    return IG_OK;
+}
+
+/* Forbids the tokens whose text begins with `start`. */
+static void forbid_beginnings(const ig_piece_index *x, ig_str start, float *logits) {
+    uint32_t lo = 0, hi = x->n;
+    while (lo < hi) {
+        const uint32_t mid = lo + (hi - lo) / 2;
+        const bool below = compare(piece(x, x->order[mid]), start) < 0;
+        lo = below ? mid + 1 : lo;
+        hi = below ? hi : mid;
+    }
+    for (; lo < x->n; lo++) {
+        const ig_str text = piece(x, x->order[lo]);
+        if (text.n < start.n || memcmp(text.p, start.p, start.n) != 0)
+            return;
+        logits[x->order[lo]] = -INFINITY;
+    }
+}
+
+ig_status ig_bad_strings_forbid(const ig_piece_index *x, const ig_tokenizer *tok,
+                                const char *const *bad, uint32_t n_bad, bool special,
+                                const int32_t *ids, size_t n, ig_buf *scratch, float *logits,
+                                ig_err *err) {
+    size_t longest = 1;
+    for (uint32_t i = 0; i < n_bad; i++)
+        longest = IG_MAX(longest, strlen(bad[i]));
+    ig_buf_clear(scratch);
+    if (n)
+        IG_TRY(tail_text(tok, ids, n, special, longest - 1, scratch, err));
+    const ig_str tail = ig_buf_str(scratch);
+    for (uint32_t i = 0; i < n_bad; i++) {
+        const size_t size = strlen(bad[i]);
+        for (size_t done = 1; done < size && done <= tail.n; done++) {
+            if (memcmp(tail.p + tail.n - done, bad[i], done) == 0)
+                forbid_beginnings(x, (ig_str){bad[i] + done, size - done}, logits);
+        }
+    }
+    return IG_OK;
+}
+
+ig_status ig_bad_strings_tokens(const ig_piece_index *x, const char *const *bad, uint32_t n_bad,
+                                ig_ids *out, ig_err *err) {
+    for (uint32_t id = 0; id < x->n; id++) {
+        const ig_str text = piece(x, id);
+        bool hit = false;
+        for (uint32_t i = 0; i < n_bad && !hit; i++) {
+            const size_t size = strlen(bad[i]);
+            for (size_t at = 0; size && at + size <= text.n && !hit; at++)
+                hit = text.p[at] == bad[i][0] && memcmp(text.p + at, bad[i], size) == 0;
+        }
+        if (!hit)
+            continue;
+        if (out->n == out->cap) {
+            const size_t cap = out->cap ? 2 * out->cap : 64;
+            int32_t *p = ig_realloc(out->p, cap, sizeof *p);
+            if (!p)
+                return ig_fail_memory(err, cap * sizeof *p);
+            out->p = p;
+            out->cap = cap;
+        }
+        out->p[out->n++] = (int32_t)id;
+    }
+    return IG_OK;
+}
