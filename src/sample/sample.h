@@ -87,28 +87,26 @@ typedef struct ig_sample_params {
     float mirostat_tau, mirostat_eta; /* >= 0 */
     float adaptive_target;            /* <= 1; negative off */
     float adaptive_decay;             /* 0..0.99 */
-    const ig_logit_bias *logit_bias;  /* added before everything else; an id may occur twice */
+    const ig_logit_bias *logit_bias;  /* added before the chain; an id may occur twice */
     uint32_t n_logit_bias;
     ig_sampler_kind chain[IG_SAMPLERS_MAX];
     uint32_t n_chain;
     uint32_t context_tokens; /* what -1 look-back means, and the history of no_repeat_ngram */
     uint32_t n_probs;        /* candidates remembered after each draw for ig_sampler_candidates */
-    ig_sample_scratch
-        *scratch;      /* of the same n_vocab, must outlive the sampler; NULL = the sampler's own */
-    uint32_t sequence; /* of a request: another random stream each */
-    float top_p_min;   /* 0..1; what a decaying top_p does not fall below */
-    float top_p_decay; /* 0 < decay <= 1: factor on top_p after each draw; 1 off */
-    int32_t top_p_reset_id; /* drawing it sets top_p back; -1 none */
-    uint32_t
-        no_repeat_ngram;    /* no n-gram of prompt and output twice; 0 or beyond the context off */
-    uint32_t prompt_ignore; /* tokens accepted before the first draw, the first so many of which
-                               presence and frequency do not count */
-    uint32_t min_tokens;    /* end_ids are forbidden until so many were drawn */
+    ig_sample_scratch *scratch; /* of the same n_vocab, outlives the sampler; NULL = its own */
+    /* Of TensorRT-LLM. Bans and biases come before the chain. */
+    uint32_t sequence;        /* of a request: another random stream each */
+    float top_p_min;          /* 0..1; what a decaying top_p does not fall below */
+    float top_p_decay;        /* 0 < decay <= 1: factor on top_p after each draw; 1 off */
+    int32_t top_p_reset_id;   /* drawing it sets top_p back; -1 none */
+    uint32_t no_repeat_ngram; /* no run of so many twice in the context; 0 or beyond it off */
+    uint32_t prompt_ignore;   /* first tokens, before any draw, that presence and frequency skip */
+    uint32_t min_tokens;      /* end_ids are forbidden until so many were drawn */
     const int32_t *end_ids;
     uint32_t n_end_ids;
-    const ig_token_run *bad_words; /* never completed, may begin in the prompt; 1..64 tokens each */
+    const ig_token_run *bad_words; /* 1..64 tokens each; never completed, may begin in the prompt */
     uint32_t n_bad_words;
-    const float *embedding_bias; /* [n_vocab], finite or -INFINITY, added before everything else */
+    const float *embedding_bias; /* [n_vocab], finite or -INFINITY, added before logit_bias */
 } ig_sample_params;
 
 void ig_sample_defaults(ig_sample_params *p);

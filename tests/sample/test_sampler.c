@@ -2,7 +2,7 @@
  * logits, masks, memory. */
 #include <float.h>
 
-#include "sample/sample.h"
+#include "sample/sampler_int.h"
 #include "test.h"
 
 #define V 1000
@@ -280,6 +280,24 @@ TEST(samplers_sharing_scratch_do_not_meet) {
     CHECK(scratch == NULL);
 }
 
+TEST(memory_follows_the_look_back) {
+    enum { LARGE = 1 << 20 };
+    ig_err err = {0};
+    ig_sample_scratch *scratch = NULL;
+    ig_sampler *s = NULL;
+    ig_sample_params p = defaults();
+    p.penalty_repeat = 1.2f;
+    p.penalty_presence = 0.1f;
+    p.prompt_ignore = 9;
+    p.dry_multiplier = 0.8f;
+    REQUIRE_OK(ig_sample_scratch_create(&scratch, LARGE, &err));
+    p.scratch = scratch;
+    REQUIRE_OK(ig_sampler_create(&s, &p, LARGE, &err));
+    CHECK(s->bytes < 10000);
+    ig_sampler_destroy(&s);
+    ig_sample_scratch_destroy(&scratch);
+}
+
 TEST(seeds) {
     ig_err err = {0};
     ig_sample_params p = defaults();
@@ -453,7 +471,8 @@ int main(int argc, char **argv) {
     return RUN(argc, argv, T(chains_are_parsed_from_names_and_letters),
                T(parameters_out_of_range_are_refused_by_name),
                T(lists_out_of_range_are_refused_by_name), T(clone_and_reset_repeat_the_draws),
-               T(samplers_sharing_scratch_do_not_meet), T(seeds), T(greedy_takes_the_first_maximum),
-               T(broken_logits), T(a_failed_draw_changes_nothing), T(only_allowed_tokens_are_drawn),
+               T(samplers_sharing_scratch_do_not_meet), T(memory_follows_the_look_back), T(seeds),
+               T(greedy_takes_the_first_maximum), T(broken_logits),
+               T(a_failed_draw_changes_nothing), T(only_allowed_tokens_are_drawn),
                T(log_probabilities_of_raw_logits), T(every_allocation_may_fail));
 }
