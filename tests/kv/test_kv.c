@@ -278,6 +278,21 @@ TEST(use_raises_the_priority_of_all_before) {
     ig_kv_destroy(&kv);
 }
 
+TEST(forks_have_the_priority_of_their_parent) {
+    ig_err err = {0};
+    ig_kv *kv = plain_pool(6);
+    ig_kv_seq *parent = seq_of(kv, &(ig_kv_seq_options){.priority = 100}), *child = NULL;
+    add(parent, count_from(0), 6);
+    REQUIRE_OK(ig_kv_seq_fork(&child, parent, &err));
+    ig_kv_seq_destroy(&parent);
+    add(child, count_from(6), 2);
+    ig_kv_seq_destroy(&child);
+    leave_behind(kv, &DEFAULTS, 5000, 12);
+    leave_behind(kv, &DEFAULTS, 6000, 12);
+    CHECK_EQ(probe(kv, &DEFAULTS, 0, 8), 8);
+    ig_kv_destroy(&kv);
+}
+
 TEST(scopes_and_uncached_sequences_share_nothing) {
     ig_kv *kv = plain_pool(32);
     const ig_kv_seq_options one = {.scope = {1}}, other = {.scope = {[15] = 1}},
@@ -525,6 +540,22 @@ TEST(copies_may_wait_for_long) {
     CHECK_EQ(ig_kv_free_slots(kv), 2);
     ig_kv_seq_destroy(&seq);
     ig_kv_destroy(&kv);
+
+    ig_err err = {0};
+    kv = plain_pool(4);
+    leave_behind(kv, &DEFAULTS, 0, 4);
+    seq = seq_of(kv, &DEFAULTS);
+    for (int i = 0; i < 100; i++) {
+        CHECK_EQ(ig_kv_seq_match(seq, count_from(0), 3), 3);
+        CHECK_OK(ig_kv_seq_reserve(seq, 1, &err));
+        CHECK(ig_kv_seq_truncate(seq, 0));
+    }
+    (void)ig_kv_copies(kv, &n);
+    CHECK_EQ(n, 100);
+    CHECK_EQ(ig_kv_free_pages(kv, 0), 3);
+    check_audit(kv, &seq, 1);
+    ig_kv_seq_destroy(&seq);
+    ig_kv_destroy(&kv);
 }
 
 TEST(snapshots_of_higher_priority_stay) {
@@ -537,6 +568,20 @@ TEST(snapshots_of_higher_priority_stay) {
     ig_kv_copies_done(kv);
     CHECK_EQ(probe(kv, &low, 0, 4), 4);
     CHECK_EQ(probe(kv, &low, 100, 4), 0);
+    ig_kv_destroy(&kv);
+}
+
+TEST(snapshots_made_again_are_younger) {
+    ig_kv *kv = pool_of(
+        &(ig_kv_options){.page_tokens = PAGE, .n_slots = 3, .snapshot_tokens = 4, .cache = true});
+    static const int32_t firsts[] = {0, 100, 0, 200};
+    for (size_t i = 0; i < IG_COUNT(firsts); i++) {
+        leave_behind(kv, &DEFAULTS, firsts[i], 4);
+        ig_kv_copies_done(kv);
+    }
+    CHECK_EQ(probe(kv, &DEFAULTS, 0, 4), 4);
+    CHECK_EQ(probe(kv, &DEFAULTS, 100, 4), 0);
+    CHECK_EQ(probe(kv, &DEFAULTS, 200, 4), 4);
     ig_kv_destroy(&kv);
 }
 
@@ -555,6 +600,20 @@ TEST(without_nodes_pages_are_not_cached) {
     kv->n_nodes = 10;
     add(seq, count_from(10), 7); /* the chain goes on where it stopped */
     CHECK_EQ(probe(kv, &DEFAULTS, 0, 18), 16);
+    check_audit(kv, &seq, 1);
+    ig_kv_seq_destroy(&seq);
+    ig_kv_destroy(&kv);
+}
+
+TEST(state_without_its_node_does_not_come_back) {
+    ig_kv *kv = pool_of(
+        &(ig_kv_options){.page_tokens = PAGE, .n_slots = 4, .snapshot_tokens = 4, .cache = true});
+    kv->n_nodes = 2; /* a root and a page */
+    ig_kv_seq *seq = seq_of(kv, &DEFAULTS);
+    for (int32_t at = 0; at < 12; at += 4)
+        add(seq, count_from(at), 4);
+    CHECK(!ig_kv_seq_truncate(seq, 8));
+    CHECK(ig_kv_seq_truncate(seq, 4));
     check_audit(kv, &seq, 1);
     ig_kv_seq_destroy(&seq);
     ig_kv_destroy(&kv);
@@ -617,12 +676,13 @@ int main(int argc, char **argv) {
     return RUN(argc, argv, T(random_walk_loses_no_page), T(forecast_is_enough),
                T(wrong_options_are_named), T(match_finds_the_longest_beginning),
                T(facts_count_pages), T(least_priority_goes_first_then_least_use),
-               T(use_raises_the_priority_of_all_before),
+               T(use_raises_the_priority_of_all_before), T(forks_have_the_priority_of_their_parent),
                T(scopes_and_uncached_sequences_share_nothing), T(equal_pages_become_one),
                T(pages_that_wait_for_a_copy_are_in_use), T(match_gives_back_what_was_reserved),
                T(copies_may_wait_for_long), T(shared_pages_are_copied_before_they_are_written),
                T(cached_page_is_copied_or_given_up), T(steps_do_not_allocate),
                T(windows_need_only_what_is_seen), T(state_comes_back_from_snapshots),
-               T(snapshots_of_higher_priority_stay), T(without_nodes_pages_are_not_cached),
+               T(snapshots_of_higher_priority_stay), T(snapshots_made_again_are_younger),
+               T(state_without_its_node_does_not_come_back), T(without_nodes_pages_are_not_cached),
                T(allocation_failures_are_clean));
 }
