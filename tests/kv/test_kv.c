@@ -1,9 +1,8 @@
 /* test_kv.c: what each call of the room promises, one by one. The random walk over all of them
  * together is test_kv_walk.c. */
-#include "kv_audit.h"
-#include "test.h"
+#include "kv_make.h"
 
-enum { PAGE = 4, SEQS = 6 };
+enum { SEQS = 6 };
 
 static const ig_kv_group GROUPS[] = {{.n_pages = 64, .window = 0}, {.n_pages = 40, .window = 7}};
 
@@ -11,65 +10,6 @@ static uint32_t rand32(uint64_t *state) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(*state >> 33);
 }
-
-static ig_kv *pool_of(const ig_kv_options *options) {
-    ig_err err = {0};
-    ig_kv *kv = NULL;
-    CHECK_OK(ig_kv_create(&kv, options, &err));
-    return kv;
-}
-
-/* One group without window. */
-static ig_kv *plain_pool(uint32_t n_pages) {
-    const ig_kv_group group = {.n_pages = n_pages};
-    return pool_of(
-        &(ig_kv_options){.page_tokens = PAGE, .groups = &group, .n_groups = 1, .cache = true});
-}
-
-static ig_kv_seq *seq_of(ig_kv *kv, const ig_kv_seq_options *options) {
-    ig_err err = {0};
-    ig_kv_seq *seq = NULL;
-    CHECK_OK(ig_kv_seq_create(&seq, kv, options, &err));
-    return seq;
-}
-
-static void add(ig_kv_seq *seq, const int32_t *ids, uint32_t n) {
-    ig_err err = {0};
-    CHECK_OK(ig_kv_seq_reserve(seq, n, &err));
-    ig_kv_copies_done(seq->kv);
-    ig_kv_seq_commit(seq, ids, n);
-}
-
-/* first, first + 1, … */
-static const int32_t *count_from(int32_t first) {
-    static int32_t ids[4][1024];
-    static int turn;
-    int32_t *to = ids[turn++ % 4];
-    for (int32_t i = 0; i < 1024; i++)
-        to[i] = first + i;
-    return to;
-}
-
-/* A sequence of n tokens comes and goes. */
-static void leave_behind(ig_kv *kv, const ig_kv_seq_options *options, int32_t first, uint32_t n) {
-    ig_kv_seq *seq = seq_of(kv, options);
-    add(seq, count_from(first), n);
-    ig_kv_seq_destroy(&seq);
-}
-
-static uint32_t probe(const ig_kv *kv, const ig_kv_seq_options *options, int32_t first,
-                      uint32_t n) {
-    uint32_t in_use[IG_KV_GROUPS_MAX];
-    return ig_kv_probe(kv, options, count_from(first), n, in_use);
-}
-
-static void check_audit(const ig_kv *kv, ig_kv_seq *const *seqs, uint32_t n) {
-    const char *wrong = kv_audit(kv, seqs, n);
-    if (wrong)
-        TEST_FAIL("not %s", wrong);
-}
-
-static const ig_kv_seq_options DEFAULTS = {.priority = IG_KV_PRIORITY_DEFAULT};
 
 /* ---- pages without a cache ------------------------------------------------------------------- */
 
@@ -446,179 +386,7 @@ TEST(steps_do_not_allocate) {
     ig_kv_destroy(&kv);
 }
 
-/* ---- windows and state ----------------------------------------------------------------------- */
-
-TEST(windows_need_only_what_is_seen) {
-    static const ig_kv_group groups[] = {{.n_pages = 32}, {.n_pages = 8, .window = 6}};
-    ig_kv *kv = pool_of(
-        &(ig_kv_options){.page_tokens = PAGE, .groups = groups, .n_groups = 2, .cache = true});
-    ig_kv_seq *seq = seq_of(kv, &DEFAULTS), *next = seq_of(kv, &DEFAULTS);
-    for (int32_t i = 0; i < 80; i += 4)
-        add(seq, count_from(i), 4);
-    /* Twenty pages went through a group of eight: only the last ones are there. */
-    CHECK_EQ(probe(kv, &DEFAULTS, 0, 40), 0);
-    CHECK_EQ(ig_kv_seq_match(next, count_from(0), 81), 80);
-    uint32_t n;
-    const uint32_t *table = ig_kv_seq_table(next, 1, &n);
-    CHECK_EQ(n, 20);
-    for (uint32_t i = 0; i < n; i++)
-        CHECK_EQ(table[i] == IG_KV_PAGE_NONE, i < 18);
-    CHECK(!ig_kv_seq_truncate(next, 70)); /* what 70 sees it never had */
-    CHECK(ig_kv_seq_truncate(next, 78));
-    check_audit(kv, (ig_kv_seq *[]){seq, next}, 2);
-    ig_kv_seq_destroy(&seq);
-    ig_kv_seq_destroy(&next);
-    ig_kv_destroy(&kv);
-}
-
-TEST(state_comes_back_from_snapshots) {
-    ig_err err = {0};
-    const ig_kv_group group = {.n_pages = 32};
-    ig_kv *kv = pool_of(&(ig_kv_options){.page_tokens = PAGE,
-                                         .groups = &group,
-                                         .n_groups = 1,
-                                         .n_slots = 3,
-                                         .snapshot_tokens = 8,
-                                         .cache = true});
-    ig_kv_seq *seq = seq_of(kv, &DEFAULTS);
-    uint32_t n;
-    CHECK_EQ(ig_kv_free_slots(kv), 2);
-    CHECK_EQ(ig_kv_seq_boundary(seq), 8);
-    add(seq, count_from(0), 3);
-    CHECK_EQ(ig_kv_seq_boundary(seq), 5);
-    add(seq, count_from(3), 5);
-    const ig_kv_copy *copy = ig_kv_copies(kv, &n);
-    CHECK_EQ(n, 1);
-    CHECK(copy->group == IG_KV_SLOT_GROUP && copy->from == ig_kv_seq_slot(seq));
-    const uint32_t snapshot = copy->to;
-    ig_kv_copies_done(kv);
-    add(seq, count_from(8), 6);
-    CHECK_EQ(probe(kv, &DEFAULTS, 0, 14), 8);
-    CHECK(!ig_kv_seq_truncate(seq, 12)); /* pages reach there, state does not */
-    CHECK_EQ(ig_kv_seq_tokens(seq), 14);
-    CHECK(ig_kv_seq_truncate(seq, 8));
-    copy = ig_kv_copies(kv, &n);
-    CHECK(n == 1 && copy->from == snapshot && copy->to == ig_kv_seq_slot(seq));
-    ig_kv_copies_done(kv);
-
-    ig_kv_seq *next = seq_of(kv, &DEFAULTS), *third = NULL, *fourth = NULL;
-    CHECK_EQ(ig_kv_seq_match(next, count_from(0), 14), 8);
-    copy = ig_kv_copies(kv, &n);
-    CHECK(n == 1 && copy->from == snapshot && copy->to == ig_kv_seq_slot(next));
-    /* A snapshot that is being read cannot be given up, later it can. */
-    CHECK_EQ(ig_kv_seq_create(&third, kv, &DEFAULTS, &err), IG_EBUSY);
-    ig_kv_copies_done(kv);
-    REQUIRE_OK(ig_kv_seq_fork(&third, next, &err));
-    CHECK_EQ(probe(kv, &DEFAULTS, 0, 14), 0);
-    ig_kv_facts f;
-    ig_kv_describe(kv, &f);
-    CHECK_EQ(f.evicted, 0); /* of pages */
-    CHECK_EQ(ig_kv_seq_create(&fourth, kv, &DEFAULTS, &err), IG_EBUSY);
-    CHECK(strstr(err.message, "all 3 slots"));
-    check_audit(kv, (ig_kv_seq *[]){seq, next, third}, 3);
-    ig_kv_seq_destroy(&seq);
-    ig_kv_seq_destroy(&next);
-    ig_kv_seq_destroy(&third);
-    ig_kv_destroy(&kv);
-}
-
-TEST(copies_may_wait_for_long) {
-    ig_kv *kv = pool_of(
-        &(ig_kv_options){.page_tokens = PAGE, .n_slots = 3, .snapshot_tokens = 4, .cache = true});
-    leave_behind(kv, &DEFAULTS, 0, 4);
-    ig_kv_copies_done(kv);
-    ig_kv_seq *seq = seq_of(kv, &DEFAULTS);
-    uint32_t n;
-    for (int i = 0; i < 100; i++) {
-        CHECK_EQ(ig_kv_seq_match(seq, count_from(0), 4), 4);
-        CHECK(ig_kv_seq_truncate(seq, 0));
-    }
-    (void)ig_kv_copies(kv, &n);
-    CHECK_EQ(n, 100);
-    check_audit(kv, &seq, 1);
-    ig_kv_copies_done(kv);
-    CHECK_EQ(ig_kv_free_slots(kv), 2);
-    ig_kv_seq_destroy(&seq);
-    ig_kv_destroy(&kv);
-
-    ig_err err = {0};
-    kv = plain_pool(4);
-    seq = seq_of(kv, &DEFAULTS);
-    add(seq, count_from(0), 4);
-    for (int i = 0; i < 100; i++) {
-        /* The page is copied, and when it is full again the cached one takes its place. */
-        CHECK(ig_kv_seq_truncate(seq, 3));
-        CHECK_OK(ig_kv_seq_reserve(seq, 1, &err));
-        ig_kv_seq_commit(seq, count_from(3), 1);
-    }
-    (void)ig_kv_copies(kv, &n);
-    CHECK_EQ(n, 100);
-    CHECK_EQ(ig_kv_free_pages(kv, 0), 3);
-    check_audit(kv, &seq, 1);
-    ig_kv_seq_destroy(&seq);
-    ig_kv_destroy(&kv);
-}
-
-TEST(snapshots_of_higher_priority_stay) {
-    const ig_kv_seq_options low = {.priority = 1}, high = {.priority = 2};
-    ig_kv *kv = pool_of(
-        &(ig_kv_options){.page_tokens = PAGE, .n_slots = 2, .snapshot_tokens = 4, .cache = true});
-    leave_behind(kv, &high, 0, 4);
-    ig_kv_copies_done(kv);
-    leave_behind(kv, &low, 100, 4);
-    ig_kv_copies_done(kv);
-    CHECK_EQ(probe(kv, &low, 0, 4), 4);
-    CHECK_EQ(probe(kv, &low, 100, 4), 0);
-    ig_kv_destroy(&kv);
-}
-
-TEST(snapshots_made_again_are_younger) {
-    ig_kv *kv = pool_of(
-        &(ig_kv_options){.page_tokens = PAGE, .n_slots = 3, .snapshot_tokens = 4, .cache = true});
-    static const int32_t firsts[] = {0, 100, 0, 200};
-    for (size_t i = 0; i < IG_COUNT(firsts); i++) {
-        leave_behind(kv, &DEFAULTS, firsts[i], 4);
-        ig_kv_copies_done(kv);
-    }
-    CHECK_EQ(probe(kv, &DEFAULTS, 0, 4), 4);
-    CHECK_EQ(probe(kv, &DEFAULTS, 100, 4), 0);
-    CHECK_EQ(probe(kv, &DEFAULTS, 200, 4), 4);
-    ig_kv_destroy(&kv);
-}
-
 /* ---- shortage -------------------------------------------------------------------------------- */
-
-TEST(without_nodes_pages_are_not_cached) {
-    ig_kv *kv = plain_pool(32);
-    kv->n_nodes = 1; /* a root is of no use alone */
-    leave_behind(kv, &DEFAULTS, 0, 8);
-    CHECK_EQ(kv_audit_nodes(kv), 0);
-    kv->n_nodes = 3; /* a root and two pages */
-    ig_kv_seq *seq = seq_of(kv, &DEFAULTS);
-    add(seq, count_from(0), 18);
-    CHECK_EQ(probe(kv, &DEFAULTS, 0, 18), 8);
-    CHECK(ig_kv_seq_truncate(seq, 10));
-    kv->n_nodes = 10;
-    add(seq, count_from(10), 7); /* the chain goes on where it stopped */
-    CHECK_EQ(probe(kv, &DEFAULTS, 0, 18), 16);
-    check_audit(kv, &seq, 1);
-    ig_kv_seq_destroy(&seq);
-    ig_kv_destroy(&kv);
-}
-
-TEST(state_without_its_node_does_not_come_back) {
-    ig_kv *kv = pool_of(
-        &(ig_kv_options){.page_tokens = PAGE, .n_slots = 4, .snapshot_tokens = 4, .cache = true});
-    kv->n_nodes = 2; /* a root and a page */
-    ig_kv_seq *seq = seq_of(kv, &DEFAULTS);
-    for (int32_t at = 0; at < 12; at += 4)
-        add(seq, count_from(at), 4);
-    CHECK(!ig_kv_seq_truncate(seq, 8));
-    CHECK(ig_kv_seq_truncate(seq, 4));
-    check_audit(kv, &seq, 1);
-    ig_kv_seq_destroy(&seq);
-    ig_kv_destroy(&kv);
-}
 
 /* Everything in one go; the first failure ends it. */
 static ig_status whole_life(ig_err *err) {
@@ -680,10 +448,7 @@ int main(int argc, char **argv) {
                T(use_raises_the_priority_of_all_before), T(forks_have_the_priority_of_their_parent),
                T(scopes_and_uncached_sequences_share_nothing), T(equal_pages_become_one),
                T(pages_that_wait_for_a_copy_are_in_use), T(match_gives_back_what_was_reserved),
-               T(copies_may_wait_for_long), T(shared_pages_are_copied_before_they_are_written),
+               T(shared_pages_are_copied_before_they_are_written),
                T(cached_page_is_copied_or_given_up), T(steps_do_not_allocate),
-               T(windows_need_only_what_is_seen), T(state_comes_back_from_snapshots),
-               T(snapshots_of_higher_priority_stay), T(snapshots_made_again_are_younger),
-               T(state_without_its_node_does_not_come_back), T(without_nodes_pages_are_not_cached),
                T(allocation_failures_are_clean));
 }
