@@ -54,6 +54,15 @@ static ig_status grow(uint32_t **array, uint32_t cap, ig_err *err) {
     return IG_OK;
 }
 
+/* True when a device could not make this copy together with the n before it, in any order. */
+static bool depends(const ig_steps *s, uint32_t n, const ig_kv_copy *copy) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (copy->from == s->to[i] || copy->to == s->from[i] || copy->to == s->to[i])
+            return true;
+    }
+    return false;
+}
+
 /* Runs of copies inside one group, in the order that kv gave them. */
 static ig_status make_copies(ig_steps *s, ig_pool *pool, ig_kv *kv, ig_err *err) {
     uint32_t n;
@@ -68,7 +77,7 @@ static ig_status make_copies(ig_steps *s, ig_pool *pool, ig_kv *kv, ig_err *err)
         uint32_t run = 0;
         if (group == IG_KV_SLOT_GROUP)
             return ig_fail(err, IG_EINTERNAL, "a copy of recurrent state, which no plan has");
-        for (; i < n && copies[i].group == group; i++, run++) {
+        for (; i < n && copies[i].group == group && !depends(s, run, &copies[i]); i++, run++) {
             s->from[run] = copies[i].from;
             s->to[run] = copies[i].to;
         }
