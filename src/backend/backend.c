@@ -6,8 +6,8 @@
 
 static bool complete(const ig_backend_fns *f) {
     return f->name && f->open && f->close && f->caps && f->load && f->unload && f->module_bytes &&
-           f->page_bytes && f->pool_open && f->pool_close && f->pool_copy && f->submit && f->wait &&
-           f->outputs && !f->threads == !f->share;
+           f->page_bytes && f->pool_open && f->pool_close && f->pool_copy && f->pool_read &&
+           f->pool_write && f->submit && f->wait && f->outputs && !f->threads == !f->share;
 }
 
 ig_status ig_device_open(ig_device **out, const ig_backend_fns *fns,
@@ -239,6 +239,23 @@ ig_status ig_pool_copy(ig_pool *pool, uint32_t group, const uint32_t *from, cons
             return ig_fail(err, IG_EARGUMENT, "from[%u]: page %u is also written", i, from[i]);
     }
     return pool->module->fns->pool_copy(pool->self, group, from, to, n, err);
+}
+
+static ig_status check_page(const ig_pool *pool, uint32_t group, uint32_t page, ig_err *err) {
+    IG_TRY(check_usable(pool->module, err));
+    if (group >= pool->module->plan->n_groups || page >= pool->n_pages[group])
+        return ig_fail(err, IG_EARGUMENT, "page %u of group %u is not in the pool", page, group);
+    return IG_OK;
+}
+
+ig_status ig_pool_read(ig_pool *pool, uint32_t group, uint32_t page, void *out, ig_err *err) {
+    IG_TRY(check_page(pool, group, page, err));
+    return pool->module->fns->pool_read(pool->self, group, page, out, err);
+}
+
+ig_status ig_pool_write(ig_pool *pool, uint32_t group, uint32_t page, const void *in, ig_err *err) {
+    IG_TRY(check_page(pool, group, page, err));
+    return pool->module->fns->pool_write(pool->self, group, page, in, err);
 }
 
 /* ---- step ----------------------------------------------------------------------------------- */

@@ -83,6 +83,10 @@ typedef struct ig_backend_fns {
     /* Copies whole pages inside a group (copy on write). */
     ig_status (*pool_copy)(void *pool, uint32_t group, const uint32_t *from, const uint32_t *to,
                            uint32_t n, ig_err *err);
+    /* A page as bytes (page_bytes of its group), in a form of the device's own that stays the same
+     * from run to run. */
+    ig_status (*pool_read)(void *pool, uint32_t group, uint32_t page, void *out, ig_err *err);
+    ig_status (*pool_write)(void *pool, uint32_t group, uint32_t page, const void *in, ig_err *err);
     /* Starts a step; wait() ends it. A synchronous backend does all work in submit. */
     ig_status (*submit)(void *module, void *pool, const ig_batch *batch, ig_err *err);
     ig_status (*wait)(void *module, ig_err *err);
@@ -135,6 +139,12 @@ IG_MUST_USE ig_status ig_pool_open(ig_pool **out, ig_module *module, const ig_po
 void ig_pool_close(ig_pool **pool);
 IG_MUST_USE ig_status ig_pool_copy(ig_pool *pool, uint32_t group, const uint32_t *from,
                                    const uint32_t *to, uint32_t n, ig_err *err);
+
+/* One page's bytes, ig_module_page_bytes of them, for saving and restoring. No step may run. */
+IG_MUST_USE ig_status ig_pool_read(ig_pool *pool, uint32_t group, uint32_t page, void *out,
+                                   ig_err *err);
+IG_MUST_USE ig_status ig_pool_write(ig_pool *pool, uint32_t group, uint32_t page, const void *in,
+                                    ig_err *err);
 
 /* Checks the batch against the plan's limits and the pool (ids inside the vocabulary, rows covered,
  * page numbers inside the pool, outputs ascending …) and runs it: IG_EARGUMENT names the field.

@@ -124,6 +124,18 @@ static ig_status dummy_pool_copy(void *pool, uint32_t group, const uint32_t *fro
     return IG_OK;
 }
 
+static ig_status dummy_pool_read(void *pool, uint32_t group, uint32_t page, void *out,
+                                 ig_err *err) {
+    (void)pool, (void)group, (void)page, (void)out;
+    return ig_fail(err, IG_EUNSUPPORTED, "dummy: pages hold nothing");
+}
+
+static ig_status dummy_pool_write(void *pool, uint32_t group, uint32_t page, const void *in,
+                                  ig_err *err) {
+    (void)pool, (void)group, (void)page, (void)in;
+    return ig_fail(err, IG_EUNSUPPORTED, "dummy: pages hold nothing");
+}
+
 static ig_status dummy_submit(void *module, void *pool, const ig_batch *batch, ig_err *err) {
     dummy_module *m = module;
     dummy_record *record = m->device->record;
@@ -162,6 +174,8 @@ const ig_backend_fns dummy_backend = {
     .pool_open = dummy_pool_open,
     .pool_close = dummy_pool_close,
     .pool_copy = dummy_pool_copy,
+    .pool_read = dummy_pool_read,
+    .pool_write = dummy_pool_write,
     .submit = dummy_submit,
     .wait = dummy_wait,
     .outputs = dummy_outputs,

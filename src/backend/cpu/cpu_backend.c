@@ -191,6 +191,36 @@ static ig_status cpu_pool_copy(void *pool, uint32_t group, const uint32_t *from,
     return IG_OK;
 }
 
+/* The parts of a page lie apart, one per state: out or in has them one after another. */
+static ig_status cpu_pool_read(void *pool, uint32_t group, uint32_t page, void *out, ig_err *err) {
+    (void)err;
+    const cpu_pool *p = pool;
+    const ig_program *prog = cpu_program(p->module);
+    uint8_t *at = out;
+    for (uint32_t s = 1; s < prog->n_states; s++) {
+        if (prog->states[s].group != group)
+            continue;
+        memcpy(at, p->state_base[s] + page * p->state_stride[s], p->state_stride[s]);
+        at += p->state_stride[s];
+    }
+    return IG_OK;
+}
+
+static ig_status cpu_pool_write(void *pool, uint32_t group, uint32_t page, const void *in,
+                                ig_err *err) {
+    (void)err;
+    const cpu_pool *p = pool;
+    const ig_program *prog = cpu_program(p->module);
+    const uint8_t *at = in;
+    for (uint32_t s = 1; s < prog->n_states; s++) {
+        if (prog->states[s].group != group)
+            continue;
+        memcpy(p->state_base[s] + page * p->state_stride[s], at, p->state_stride[s]);
+        at += p->state_stride[s];
+    }
+    return IG_OK;
+}
+
 /* ---- steps ----------------------------------------------------------------------------------- */
 
 static void fill_ropes(const cpu_step *s, uint32_t thread) {
@@ -284,6 +314,8 @@ const ig_backend_fns ig_backend_cpu = {
     .pool_open = cpu_pool_open,
     .pool_close = cpu_pool_close,
     .pool_copy = cpu_pool_copy,
+    .pool_read = cpu_pool_read,
+    .pool_write = cpu_pool_write,
     .submit = cpu_submit,
     .wait = cpu_wait,
     .outputs = cpu_outputs,

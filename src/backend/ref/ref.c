@@ -163,6 +163,23 @@ static ig_status ref_pool_copy(void *pool, uint32_t group, const uint32_t *from,
     return IG_OK;
 }
 
+static ig_status ref_pool_read(void *pool, uint32_t group, uint32_t page, void *out, ig_err *err) {
+    (void)err;
+    const ref_pool *p = pool;
+    const size_t bytes = p->page_bytes[group];
+    memcpy(out, p->pages[group] + page * bytes, bytes);
+    return IG_OK;
+}
+
+static ig_status ref_pool_write(void *pool, uint32_t group, uint32_t page, const void *in,
+                                ig_err *err) {
+    (void)err;
+    const ref_pool *p = pool;
+    const size_t bytes = p->page_bytes[group];
+    memcpy(p->pages[group] + page * bytes, in, bytes);
+    return IG_OK;
+}
+
 /* ---- step ----------------------------------------------------------------------------------- */
 
 static ig_status ref_submit(void *module, void *pool, const ig_batch *batch, ig_err *err) {
@@ -209,6 +226,8 @@ const ig_backend_fns ig_backend_ref = {
     .pool_open = ref_pool_open,
     .pool_close = ref_pool_close,
     .pool_copy = ref_pool_copy,
+    .pool_read = ref_pool_read,
+    .pool_write = ref_pool_write,
     .submit = ref_submit,
     .wait = ref_wait,
     .outputs = ref_outputs,
