@@ -221,6 +221,15 @@ INGOT_API ingot_status ingot_session_eval(ingot_session *session, const int32_t 
  * handler. */
 INGOT_API void ingot_session_cancel(ingot_session *session);
 
+/* Writes tokens, keys and values to a file, versioned and with a checksum, and takes them back in
+ * place of what the session has. Loading asks for the same model, device, cache types and room for
+ * the tokens; a file that does not fit or is damaged leaves an empty session and says why. Going on
+ * gives the same logits as if nothing had happened. */
+INGOT_API ingot_status ingot_session_save(ingot_session *session, const char *path,
+                                          ingot_error *error);
+INGOT_API ingot_status ingot_session_load(ingot_session *session, const char *path,
+                                          ingot_error *error);
+
 /* Seconds per op summed over all steps of the session's model so far, whichever session made them
  * (options.profile), as text: op, kernel, seconds, share. Any thread. */
 INGOT_API ingot_status ingot_session_profile(const ingot_session *session, ingot_text *out,
