@@ -51,14 +51,12 @@ typedef struct ig_matmul_kernel {
                      size_t out_stride);
 } ig_matmul_kernel;
 
-/* Packing of activations, per format. Columns are grouped so that a kernel reads them in order; a
- * group is `group_cols` columns and is packed independently of the others, so threads may pack
- * disjoint groups at once. */
+/* Packing of activations, per format. */
 typedef struct ig_act_packer {
-    uint32_t group_cols;
+    uint32_t group_cols; /* columns whose words lie beside each other: best packed by one thread */
     size_t (*bytes)(uint32_t cols, uint32_t n_cols);
     /* Packs columns [col0, col1) of x (row c at x + c * stride; 0 = every column is that row).
-     * Threads may pack ranges of whole groups at once. */
+     * Threads may pack disjoint ranges at once. */
     void (*pack)(const float *x, size_t stride, uint32_t cols, uint32_t n_cols, uint32_t col0,
                  uint32_t col1, void *dst);
 } ig_act_packer;

@@ -9,7 +9,7 @@
 IG_INLINE void KF(quad)(const ig_quad_args *args, const uint8_t *x, const int nr) {
     const uint8_t *q0 = args->q[0], *q1 = args->q[1];
     const uint8_t *q2 = args->q[IG_ROW_VECTORS - 2], *q3 = args->q[IG_ROW_VECTORS - 1];
-    const uint32_t n = args->n_blocks, turn = ig_turn(n, CF(quant_bytes));
+    const uint32_t n = args->n_blocks, turn = ig_turn(n, CF(quant_bytes), IG_AHEAD_BYTES);
     ptrdiff_t ahead = IG_AHEAD_BYTES;
 #define DECLARE(c) vf f0##c = vf_zero(), f1##c = vf_zero(), f2##c = vf_zero(), f3##c = vf_zero();
     IG_EACH6(DECLARE)

@@ -1,6 +1,7 @@
 /* matmul_acts_tmpl.c: packs input rows ("columns" of the product) into the forms of matmul_int.h.
  * Compiled once per ISA; the results are the same bits everywhere (no contraction, one rounding
- * rule, integer maxima). A row's words lie nr words apart: `dst` is the place of its first one.
+ * rule, integer maxima). A row of floats lies with its words nr words apart, one of integers with
+ * its blocks nr blocks apart: `dst` is the place of its first one.
  * Any thread. */
 #include "backend/cpu/matmul_int.h"
 #include "backend/cpu/simd_f32.h"
@@ -8,7 +9,6 @@
 #include <string.h>
 
 #define FN(name) IG_CAT3(ig_act, name, IG_ISA)
-#define GROUP IG_CAT2(IG_GROUP, IG_ISA)
 #define FLOAT_GROUP IG_CAT2(IG_FLOAT_GROUP, IG_ISA)
 
 static uint32_t bits_of(float f) {
@@ -77,8 +77,8 @@ static void blocks_q8(const float *x, uint32_t n, uint32_t nr, uint8_t *dst) {
                                  bits_of(scale[j] * (float)total)};
         _Static_assert(IG_Q8_NEGSUM == IG_Q8_SCALE + 1 && IG_Q8_XSUM == IG_Q8_SCALE + 2,
                        "in order");
-        spread(dst, nr, q + 32 * j, IG_Q8_WORDS);
-        spread(dst + IG_Q8_SCALE * nr * 4, nr, last, IG_COUNT(last));
+        memcpy(dst, q + 32 * j, IG_Q8_WORDS * 4);
+        memcpy(dst + IG_Q8_SCALE * 4, last, sizeof last);
     }
 }
 
@@ -101,14 +101,14 @@ static int32_t headroom(uint32_t most, uint32_t top) {
     return k > 8 ? 8 : k < 0 ? 0 : k;
 }
 
-static void block_q8k(const float *x, uint32_t nr, uint8_t *dst) {
+static void block_q8k(const float *x, uint8_t *dst) {
     uint32_t most[8], all = 0;
     for (int j = 0; j < 8; j++) {
         most[j] = max_bits(x + 32 * j);
         all = most[j] > all ? most[j] : all;
     }
     const float top = float_of(all), inverse = inverse_of(top);
-    int8_t q[256];
+    int8_t *const q = (int8_t *)dst;
     int32_t k[8], sum[16];
     for (int j = 0; j < 8; j++) {
         k[j] = headroom(most[j], all);
@@ -134,8 +134,7 @@ static void block_q8k(const float *x, uint32_t nr, uint8_t *dst) {
     for (int j = 0; j < 8; j++)
         pair16[j] = pair(sum16[2 * j], sum16[2 * j + 1]);
     tail[IG_Q8K_SCALE - IG_Q8K_SHIFT] = bits_of(scale_of(top) * 0x1p-8f);
-    spread(dst, nr, q, 64);
-    spread(dst + IG_Q8K_SHIFT * nr * 4, nr, tail, IG_COUNT(tail));
+    memcpy(dst + IG_Q8K_SHIFT * 4, tail, sizeof tail);
 }
 
 static void row_q8(const float *x, uint32_t cols, uint32_t nr, uint8_t *dst) {
@@ -145,7 +144,7 @@ static void row_q8(const float *x, uint32_t cols, uint32_t nr, uint8_t *dst) {
 
 static void row_q8k(const float *x, uint32_t cols, uint32_t nr, uint8_t *dst) {
     for (uint32_t k = 0; k < cols; k += 256, dst += IG_Q8K_DWORDS * 4 * nr)
-        block_q8k(x + k, nr, dst);
+        block_q8k(x + k, dst);
 }
 
 static void row_f32(const float *x, uint32_t cols, uint32_t nr, uint8_t *dst) {
@@ -183,17 +182,19 @@ static size_t group_bytes(ig_act_format form, uint32_t group, uint32_t cols, uin
            (tail ? ig_act_group_bytes(form, cols, (uint32_t)tail) : 0);
 }
 
-IG_INLINE void pack_groups(ig_act_format form, uint32_t group, row_fn row, const float *x,
-                           size_t stride, uint32_t cols, uint32_t n_cols, uint32_t col0,
-                           uint32_t col1, void *dst) {
+/* `apart`: bytes between the first words of two rows of a group. */
+IG_INLINE void pack_groups(ig_act_format form, uint32_t group, uint32_t apart, row_fn row,
+                           const float *x, size_t stride, uint32_t cols, uint32_t n_cols,
+                           uint32_t col0, uint32_t col1, void *dst) {
     const size_t full = ig_act_group_bytes(form, cols, group);
     for (uint32_t c = col0; c < col1; c++) {
         const uint32_t first = c / group * group, nr = IG_MIN(group, n_cols - first);
-        row(x + c * stride, cols, nr, (uint8_t *)dst + c / group * full + (c - first) * 4);
+        row(x + c * stride, cols, nr,
+            (uint8_t *)dst + c / group * full + (size_t)(c - first) * apart);
     }
 }
 
-#define PACKER(name, form, group)                                                                  \
+#define PACKER(name, form, group, apart)                                                           \
     size_t FN(bytes_##name)(uint32_t cols, uint32_t n_cols);                                       \
     void FN(pack_##name)(const float *x, size_t stride, uint32_t cols, uint32_t n_cols,            \
                          uint32_t col0, uint32_t col1, void *dst);                                 \
@@ -202,10 +203,10 @@ IG_INLINE void pack_groups(ig_act_format form, uint32_t group, row_fn row, const
     }                                                                                              \
     void FN(pack_##name)(const float *x, size_t stride, uint32_t cols, uint32_t n_cols,            \
                          uint32_t col0, uint32_t col1, void *dst) {                                \
-        pack_groups(form, group, row_##name, x, stride, cols, n_cols, col0, col1, dst);            \
+        pack_groups(form, group, apart, row_##name, x, stride, cols, n_cols, col0, col1, dst);     \
     }
 
-PACKER(f32, IG_ACT_FORM_F32, FLOAT_GROUP)
-PACKER(bf16, IG_ACT_FORM_BF16, FLOAT_GROUP)
-PACKER(q8, IG_ACT_FORM_Q8, GROUP)
-PACKER(q8k, IG_ACT_FORM_Q8K, GROUP)
+PACKER(f32, IG_ACT_FORM_F32, FLOAT_GROUP, 4)
+PACKER(bf16, IG_ACT_FORM_BF16, FLOAT_GROUP, 4)
+PACKER(q8, IG_ACT_FORM_Q8, IG_SPAN, IG_Q8_DWORDS * 4)
+PACKER(q8k, IG_ACT_FORM_Q8K, IG_SPAN, IG_Q8K_DWORDS * 4)

@@ -70,12 +70,15 @@ IG_PACK_DECLARE(q5_k)
 IG_PACK_DECLARE(q6_k)
 IG_PACK_DECLARE(iq4_xs)
 
-/* ---- packed activations: a group of nr columns is a run of blocks; in a block everything is
- * [..][nr], 4 bytes each ---- F32:  per input: f32; a zero more when their number is odd.  BF16:
- * per two inputs: a pair (odd input in the upper half); a missing last one is 0. Q8 (32 inputs): 8
- * words of quants, f32 scale s, i32 -sum(q), f32 s * sum(q). Q8K (256 inputs): 64 words of quants,
- * then what IG_Q8K_* says. Block j of 32 inputs has the scale S * 2^-k[j]; k is the largest of 0..8
- * that loses no value, so the error is never above that of one scale per 256 inputs. */
+/* ---- packed activations: a group of nr columns is a run of blocks. Floats: in a block everything
+ * is [..][nr], 4 bytes each; a group is IG_FLOAT_GROUP columns. Integers: in a block everything is
+ * [nr][..]; a group, IG_SPAN columns, is called a span. A block of
+ * F32 is one input; a zero more when their number is odd.
+ * BF16 is a pair of inputs (odd input in the upper half); a missing last one is 0.
+ * Q8 (32 inputs): 8 words of quants, f32 scale s, i32 -sum(q), f32 s * sum(q).
+ * Q8K (256 inputs): 64 words of quants, then what IG_Q8K_* says. Block j of 32 inputs has the scale
+ * S * 2^-k[j]; k is the largest of 0..8 that loses no value, so the error is never above that of
+ * one scale per 256 inputs. */
 enum {
     IG_Q8_WORDS = 8,
     IG_Q8_SCALE = 8,
@@ -99,12 +102,11 @@ size_t ig_act_group_bytes(ig_act_format form, uint32_t cols, uint32_t nr);
 #define IG_CAT2_(a, b) a##_##b
 #define IG_CAT2(a, b) IG_CAT2_(a, b)
 
-/* Width of a column group per ISA: the most columns whose accumulators, with two vectors of rows,
- * stay in registers. */
-#define IG_GROUP_avx512 6
-#define IG_GROUP_avx2 2
-#define IG_GROUP_neon 4
-#define IG_GROUP_scalar 2
+/* Columns that pass while weights stay in registers. Their sums stay in L1; twice as many gain
+ * nothing. */
+#define IG_SPAN 64u
+/* Width of a group of float columns per ISA: the most columns whose accumulators, with the vectors
+ * of rows of a kernel, stay in registers. */
 #define IG_FLOAT_GROUP_avx512 6
 #define IG_FLOAT_GROUP_avx2 6
 #define IG_FLOAT_GROUP_neon 6

@@ -65,7 +65,7 @@ const ig_matmul_set IG_CAT2(ig_matmul, IG_ISA) = {
         {
             [IG_ACT_FORM_F32] = PACKER(f32, IG_CAT2(IG_FLOAT_GROUP, IG_ISA)),
             [IG_ACT_FORM_BF16] = PACKER(bf16, IG_CAT2(IG_FLOAT_GROUP, IG_ISA)),
-            [IG_ACT_FORM_Q8] = PACKER(q8, IG_CAT2(IG_GROUP, IG_ISA)),
-            [IG_ACT_FORM_Q8K] = PACKER(q8k, IG_CAT2(IG_GROUP, IG_ISA)),
+            [IG_ACT_FORM_Q8] = PACKER(q8, 1),
+            [IG_ACT_FORM_Q8K] = PACKER(q8k, 1),
         },
 };

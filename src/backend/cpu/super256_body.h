@@ -22,141 +22,9 @@ IG_INLINE int KF(nth)(const int i) {
 }
 
 /* Start value of an integer accumulator: takes the offset of the quants out. */
-IG_INLINE vi KF(start)(const uint8_t *xn, const int nr) {
-    const vi negsum = CF(words) == 8 ? vi_add(vi_bcast(xn), vi_bcast(xn + 4 * nr)) : vi_bcast(xn);
+IG_INLINE vi KF(start)(const uint8_t *xn) {
+    const vi negsum = CF(words) == 8 ? vi_add(vi_bcast(xn), vi_bcast(xn + 4)) : vi_bcast(xn);
     return CF(bits8) ? vi_init8(negsum) : vi_shl32(negsum, CF(offset_shift) & 31);
-}
-
-IG_INLINE void KF(pair)(const ig_pair_args *args, const uint8_t *x, const int nr) {
-    enum {
-        BLOCK = CF(quant_bytes) + CF(scale_bytes),
-        LINES = (BLOCK / CF(groups) + IG_LINE - 1) / IG_LINE
-    };
-    const uint32_t ra = args->ra, rb = args->rb, nb = args->n_blocks;
-    const uint32_t turn = ig_turn(nb, BLOCK);
-    const uint8_t *ta = args->ta, *tb = args->tb;
-    const uint8_t *ahead_a = ta + IG_AHEAD_BYTES, *ahead_b = tb + IG_AHEAD_BYTES;
-    float sum[2 * 6 * IG_LANES] IG_ALIGNED(64);
-#define CLEAR(c)                                                                                   \
-    vf_store(sum + 2 * (c)*IG_LANES, vf_zero());                                                   \
-    vf_store(sum + (2 * (c) + 1) * IG_LANES, vf_zero());
-    IG_COLUMNS(CLEAR)
-#undef CLEAR
-    for (uint32_t b = 0; b < nb; b++) {
-        if (b == turn) {
-            ahead_a += args->ahead_next;
-            ahead_b += args->ahead_next;
-        }
-        const uint8_t *const sa = ta, *const sb = tb;
-        const uint8_t *const qa = ta + CF(scale_bytes) + 4 * ra;
-        const uint8_t *const qb = tb + CF(scale_bytes) + 4 * rb;
-        const vf da = CF(scale)(sa, ra), db = CF(scale)(sb, rb);
-#define DECLARE(c) vf ta##c = vf_zero(), tb##c = vf_zero();
-        IG_EACH6(DECLARE)
-#undef DECLARE
-        if (CF(mins) > 0) {
-#define DECLARE(c) vi ja##c = vi_zero(), jb##c = vi_zero();
-            IG_EACH6(DECLARE)
-#undef DECLARE
-            for (int j = 0; j < CF(mins); j++) {
-                const vi ma = CF(least_pair)(sa, ra, j), mb = CF(least_pair)(sb, rb, j);
-                const uint8_t *const xm =
-                    x + ((CF(mins) == 4 ? IG_Q8K_PAIR32 : IG_Q8K_PAIR16) + j) * 4 * nr;
-#define MINS(c)                                                                                    \
-    {                                                                                              \
-        const vi m = vi_bcast(xm + 4 * c);                                                         \
-        ja##c = vi_dot16(ja##c, ma, m);                                                            \
-        jb##c = vi_dot16(jb##c, mb, m);                                                            \
-    }
-                IG_COLUMNS(MINS)
-#undef MINS
-            }
-            const float unit = CF(mins) == 4 ? -32.0f : -16.0f;
-            const vf na = vf_mul(CF(least)(sa, ra), vf_bcast(&unit)),
-                     nn = vf_mul(CF(least)(sb, rb), vf_bcast(&unit));
-#define MINS(c)                                                                                    \
-    ta##c = vf_mul(vi_to_f32(ja##c), na);                                                          \
-    tb##c = vf_mul(vi_to_f32(jb##c), nn);
-            IG_COLUMNS(MINS)
-#undef MINS
-        }
-        for (int g = 0; g < CF(groups); g++) {
-            const uint8_t *const xg = x + g * (64 / CF(groups)) * 4 * nr;
-#define START(c)                                                                                   \
-    vi ia##c = vi_zero(), ib##c;                                                                   \
-    if (c < nr && CF(offset_shift) >= 0) {                                                         \
-        const uint8_t *const xn = x + (IG_Q8K_NEGSUM + sub * (CF(words) / 4)) * 4 * nr + c * 4;    \
-        vi n = vi_bcast(xn);                                                                       \
-        if (CF(words) == 8)                                                                        \
-            n = vi_add(n, vi_bcast(xn + 4 * nr));                                                  \
-        ia##c = CF(bits8) ? vi_init8(n) : vi_shl32(n, CF(offset_shift) & 31);                      \
-    }                                                                                              \
-    ib##c = ia##c;
-#define DOT(c)                                                                                     \
-    {                                                                                              \
-        const vi xc = vi_bcast(xw + c * 4);                                                        \
-        ia##c = KF(dot)(ia##c, wa, xc);                                                            \
-        ib##c = KF(dot)(ib##c, wb, xc);                                                            \
-    }
-#define WORD(s, w)                                                                                 \
-    {                                                                                              \
-        const vi wa = CF(operand)(qa, g, s, w), wb = CF(operand)(qb, g, s, w);                     \
-        const uint8_t *const xw = xg + ((s)*CF(words) + (w)) * 4 * nr;                             \
-        if ((s)*CF(words) + (w) < LINES) {                                                         \
-            IG_AHEAD(ahead_a + ((s)*CF(words) + (w)) * (int)IG_LINE);                              \
-            IG_AHEAD(ahead_b + ((s)*CF(words) + (w)) * (int)IG_LINE);                              \
-        }                                                                                          \
-        IG_COLUMNS(DOT)                                                                            \
-    }
-#define SCALE(c)                                                                                   \
-    {                                                                                              \
-        const vi shift = vi_bcast(xs + 4 * c);                                                     \
-        ta##c = vf_fma(vi_to_f32(vi_shl32_by(ia##c, shift)), pa, ta##c);                           \
-        tb##c = vf_fma(vi_to_f32(vi_shl32_by(ib##c, shift)), pb, tb##c);                           \
-    }
-#define SUB(i)                                                                                     \
-    if (i < CF(subs)) {                                                                            \
-        const int s = KF(nth)(i), sub = g * CF(subs) + s;                                          \
-        IG_FORGET_LOADS();                                                                         \
-        IG_EACH6(START)                                                                            \
-        if (CF(words) == 8) {                                                                      \
-            WORD(s, 0)                                                                             \
-            WORD(s, 4) WORD(s, 1) WORD(s, 5) WORD(s, 2) WORD(s, 6) WORD(s, 3) WORD(s, 7)           \
-        } else {                                                                                   \
-            WORD(s, 0) WORD(s, 1) WORD(s, 2) WORD(s, 3)                                            \
-        }                                                                                          \
-        const vf pa = vf_mul(da, CF(sub_scale)(sa, ra, sub)),                                      \
-                 pb = vf_mul(db, CF(sub_scale)(sb, rb, sub));                                      \
-        const uint8_t *const xs = x + (IG_Q8K_SHIFT + sub * CF(words) / 8) * 4 * nr;               \
-        IG_COLUMNS(SCALE)                                                                          \
-    }
-            IG_EACH8(SUB);
-#undef SUB
-#undef SCALE
-#undef WORD
-#undef DOT
-#undef START
-            ahead_a += BLOCK / CF(groups);
-            ahead_b += BLOCK / CF(groups);
-        }
-#define FOLD(c)                                                                                    \
-    {                                                                                              \
-        const vf s = vf_bcast(x + (IG_Q8K_SCALE * nr + c) * 4);                                    \
-        float *const f = sum + 2 * (c)*IG_LANES;                                                   \
-        vf_store(f, vf_fma(ta##c, s, vf_load(f)));                                                 \
-        vf_store(f + IG_LANES, vf_fma(tb##c, s, vf_load(f + IG_LANES)));                           \
-    }
-        IG_COLUMNS(FOLD)
-#undef FOLD
-        ta += BLOCK;
-        tb += BLOCK;
-        x += IG_Q8K_DWORDS * 4 * nr;
-    }
-#define STORE(c)                                                                                   \
-    vf_store(args->out_a + c * args->out_stride, vf_load(sum + 2 * (c)*IG_LANES));                 \
-    vf_store(args->out_b + c * args->out_stride_b, vf_load(sum + (2 * (c) + 1) * IG_LANES));
-    IG_COLUMNS(STORE)
-#undef STORE
 }
 
 /* One column: four vectors of rows, each its own stream; see block32_body.h. Sub-blocks that share
@@ -167,7 +35,7 @@ IG_INLINE void KF(four)(const ig_four_args *args, const uint8_t *x) {
         SETS = CF(groups) * CF(subs) / CF(together),
         SET_LINES = BLOCK / (int)IG_LINE / SETS, /* fetched ahead with each set */
     };
-    const uint32_t nb = args->n_blocks, turn = ig_turn(nb, BLOCK);
+    const uint32_t nb = args->n_blocks, turn = ig_turn(nb, BLOCK, IG_AHEAD_BYTES);
     const uint32_t r0 = args->r[0], r1 = args->r[1], r2 = args->r[2], r3 = args->r[3];
     const uint8_t *s0 = args->t[0], *s1 = args->t[1], *s2 = args->t[2], *s3 = args->t[3];
     ptrdiff_t ahead = IG_AHEAD_BYTES;
@@ -205,7 +73,7 @@ IG_INLINE void KF(four)(const ig_four_args *args, const uint8_t *x) {
 #define START(k)                                                                                   \
     vi i0##k = vi_zero();                                                                          \
     if (k < CF(together) && CF(offset_shift) >= 0)                                                 \
-        i0##k = KF(start)(x + (IG_Q8K_NEGSUM + NTH(k) * (CF(words) / 4)) * 4, 1);                  \
+        i0##k = KF(start)(x + (IG_Q8K_NEGSUM + NTH(k) * (CF(words) / 4)) * 4);                     \
     vi i1##k = i0##k, i2##k = i0##k, i3##k = i0##k;
 #define DOT(k)                                                                                     \
     if (k < CF(together)) {                                                                        \
@@ -263,116 +131,156 @@ IG_INLINE void KF(four)(const ig_four_args *args, const uint8_t *x) {
 #undef STORE
 }
 
-/* One super-block of one vector of rows as a panel. */
-static void KF(unpack)(const uint8_t *tile, uint32_t b, uint32_t n, uint32_t row, ig_panel *p) {
-    (void)n;
-    const uint8_t *const t = tile + b * (size_t)(CF(quant_bytes) + CF(scale_bytes));
-    const uint8_t *const q = t + CF(scale_bytes) + 4 * row, *const s = t;
-    const vf d = CF(scale)(s, row);
-    for (int g = 0; g < CF(groups); g++) {
-#define WORD(i, w)                                                                                 \
-    if (w < CF(words))                                                                             \
-        vi_store(p->words[(g * CF(subs) + (i)) * CF(words) + (w)], CF(operand)(q, g, i, w));
-#define SUB(i)                                                                                     \
-    if (i < CF(subs)) {                                                                            \
-        WORD(i, 0);                                                                                \
-        WORD(i, 1);                                                                                \
-        WORD(i, 2);                                                                                \
-        WORD(i, 3);                                                                                \
-        WORD(i, 4);                                                                                \
-        WORD(i, 5);                                                                                \
-        WORD(i, 6);                                                                                \
-        WORD(i, 7);                                                                                \
-        vf_store(p->scale[g * CF(subs) + (i)],                                                     \
-                 vf_mul(d, CF(sub_scale)(s, row, g * CF(subs) + (i))));                            \
-    }
-        IG_EACH8(SUB);
-#undef SUB
-#undef WORD
-    }
-    for (int j = 0; j < CF(mins); j++)
-        vi_store(p->least_pair[j], CF(least_pair)(s, row, j));
-    const float unit = CF(mins) == 4 ? -32.0f : -16.0f;
-    if (CF(mins) > 0)
-        vf_store(p->least[0], vf_mul(CF(least)(s, row), vf_bcast(&unit)));
-}
-
-/* The same arithmetic in the same order as the pair kernel. */
-IG_INLINE void KF(panel)(const ig_panel *a, const ig_panel *b, uint32_t n, const uint8_t *x,
-                         const ig_panel_sums *from, const ig_panel_sums *to, const int nr) {
-    (void)n;
-#define X(c) vf ta##c = vf_zero(), tb##c = vf_zero();
-    IG_EACH6(X)
-#undef X
-    if (CF(mins) > 0) {
-#define X(c) vi ja##c = vi_zero(), jb##c = vi_zero();
-        IG_EACH6(X)
-#undef X
-        for (int j = 0; j < CF(mins); j++) {
-            const vi ma = vi_load(a->least_pair[j]), mb = vi_load(b->least_pair[j]);
-            const uint8_t *const xm =
-                x + ((CF(mins) == 4 ? IG_Q8K_PAIR32 : IG_Q8K_PAIR16) + j) * 4 * nr;
-#define X(c)                                                                                       \
-    const vi m = vi_bcast(xm + 4 * c);                                                             \
-    ja##c = vi_dot16(ja##c, ma, m);                                                                \
-    jb##c = vi_dot16(jb##c, mb, m);
-            IG_COLUMNS(X)
-#undef X
+/* Eight words of two vectors of rows, held in registers, times all columns: one sub-block from the
+ * i-th of group g on, or two. t += products; the first start from nothing when there are no mins,
+ * the last add t to f. */
+IG_INLINE void KF(hold)(const ig_held *h, const int g, const int i, const bool first,
+                        const bool last) {
+    const uint8_t *const sa = h->tile[0], *const sb = h->tile[1];
+    const uint32_t ra = h->row[0], rb = h->row[1];
+    const uint8_t *const qa = sa + CF(scale_bytes) + 4 * ra;
+    const uint8_t *const qb = sb + CF(scale_bytes) + 4 * rb;
+    const bool two = CF(words) == 4, zero = first && CF(mins) == 0;
+    const int sub0 = g * CF(subs) + KF(nth)(i), sub1 = g * CF(subs) + KF(nth)(i + two);
+#define SUB(j) ((j) < CF(words) ? sub0 : sub1)
+#define HOLD(j)                                                                                    \
+    const vi wa##j = CF(operand)(qa, g, SUB(j) % CF(subs), (j) % CF(words));                       \
+    const vi wb##j = CF(operand)(qb, g, SUB(j) % CF(subs), (j) % CF(words));
+    IG_EACH8(HOLD)
+#undef HOLD
+    const vf da = CF(scale)(sa, ra), db = CF(scale)(sb, rb);
+    const vf pa0 = vf_mul(da, CF(sub_scale)(sa, ra, sub0));
+    const vf pb0 = vf_mul(db, CF(sub_scale)(sb, rb, sub0));
+    const vf pa1 = two ? vf_mul(da, CF(sub_scale)(sa, ra, sub1)) : pa0;
+    const vf pb1 = two ? vf_mul(db, CF(sub_scale)(sb, rb, sub1)) : pb0;
+    const uint8_t *x = h->x;
+    float *t = h->t, *f = h->f;
+    for (uint32_t c = 0; c < h->n; c++) {
+        vi a0 = vi_zero(), a1 = a0;
+        if (CF(offset_shift) >= 0) {
+            a0 = KF(start)(x + (IG_Q8K_NEGSUM + sub0 * (CF(words) / 4)) * 4);
+            a1 = two ? KF(start)(x + (IG_Q8K_NEGSUM + sub1 * (CF(words) / 4)) * 4) : a0;
         }
-        const vf na = vf_load(a->least[0]), nn = vf_load(b->least[0]);
-#define X(c)                                                                                       \
-    ta##c = vf_mul(vi_to_f32(ja##c), na);                                                          \
-    tb##c = vf_mul(vi_to_f32(jb##c), nn);
-        IG_EACH6(X)
-#undef X
+        vi b0 = a0, b1 = a1;
+#define DOT(j)                                                                                     \
+    {                                                                                              \
+        const vi xw = vi_bcast(x + (SUB(j) * CF(words) + (j) % CF(words)) * 4);                    \
+        if ((j) < CF(words)) {                                                                     \
+            a0 = KF(dot)(a0, wa##j, xw);                                                           \
+            b0 = KF(dot)(b0, wb##j, xw);                                                           \
+        } else {                                                                                   \
+            a1 = KF(dot)(a1, wa##j, xw);                                                           \
+            b1 = KF(dot)(b1, wb##j, xw);                                                           \
+        }                                                                                          \
     }
-    for (int i = 0; i < CF(groups) * CF(subs); i++) {
-        const int sub = i / CF(subs) * CF(subs) + KF(nth)(i % CF(subs));
-        const uint8_t *xw = x + sub * CF(words) * 4 * nr;
-        const uint8_t *const xn = x + (IG_Q8K_NEGSUM + sub * (CF(words) / 4)) * 4 * nr;
-        const uint8_t *const xs = x + (IG_Q8K_SHIFT + sub * CF(words) / 8) * 4 * nr;
-#define X(c) vi ia##c = vi_zero(), ib##c = ia##c;
-        IG_EACH6(X)
-#undef X
-#define X(c) ia##c = ib##c = KF(start)(xn + 4 * c, nr);
-        if (CF(offset_shift) >= 0)
-            IG_COLUMNS(X)
-#undef X
-#define X(c)                                                                                       \
-    const vi xc = vi_bcast(xw + 4 * c);                                                            \
-    ia##c = KF(dot)(ia##c, qa, xc);                                                                \
-    ib##c = KF(dot)(ib##c, qb, xc);
-#define WORD(w)                                                                                    \
-    if (w < CF(words)) {                                                                           \
-        const vi qa = vi_load(a->words[sub * CF(words) + (w)]);                                    \
-        const vi qb = vi_load(b->words[sub * CF(words) + (w)]);                                    \
-        IG_COLUMNS(X)                                                                              \
-        xw += 4 * nr;                                                                              \
+        IG_EACH8(DOT)
+#undef DOT
+        const vi shift0 = vi_bcast(x + (IG_Q8K_SHIFT + sub0 * CF(words) / 8) * 4);
+        const vi shift1 = vi_bcast(x + (IG_Q8K_SHIFT + sub1 * CF(words) / 8) * 4);
+        vf ta = zero ? vf_zero() : vf_load(t), tb = zero ? vf_zero() : vf_load(t + IG_LANES);
+        ta = vf_fma(vi_to_f32(vi_shl32_by(a0, shift0)), pa0, ta);
+        tb = vf_fma(vi_to_f32(vi_shl32_by(b0, shift0)), pb0, tb);
+        if (two) {
+            ta = vf_fma(vi_to_f32(vi_shl32_by(a1, shift1)), pa1, ta);
+            tb = vf_fma(vi_to_f32(vi_shl32_by(b1, shift1)), pb1, tb);
+        }
+        if (last) {
+            const vf scale = vf_bcast(x + IG_Q8K_SCALE * 4);
+            vf_store(f, vf_fma(ta, scale, vf_load(f)));
+            vf_store(f + IG_LANES, vf_fma(tb, scale, vf_load(f + IG_LANES)));
+        } else {
+            vf_store(t, ta);
+            vf_store(t + IG_LANES, tb);
+        }
+        t += 4 * IG_LANES;
+        f += 4 * IG_LANES;
+        x += IG_Q8K_DWORDS * 4;
     }
-        IG_EACH8(WORD);
-#undef WORD
-#undef X
-        const vf ua = vf_load(a->scale[sub]), ub = vf_load(b->scale[sub]);
-#define X(c)                                                                                       \
-    const vi shift = vi_bcast(xs + 4 * c);                                                         \
-    ta##c = vf_fma(vi_to_f32(vi_shl32_by(ia##c, shift)), ua, ta##c);                               \
-    tb##c = vf_fma(vi_to_f32(vi_shl32_by(ib##c, shift)), ub, tb##c);
-        IG_COLUMNS(X)
-#undef X
-    }
-    const uint8_t *const xf = x + IG_Q8K_SCALE * 4 * nr;
-#define X(c)                                                                                       \
-    const vf s = vf_bcast(xf + 4 * c);                                                             \
-    const vf fa = from ? vf_load(from->a + c * from->stride_a) : vf_zero();                        \
-    const vf fb = from ? vf_load(from->b + c * from->stride_b) : vf_zero();                        \
-    vf_store(to->a + c * to->stride_a, vf_fma(ta##c, s, fa));                                      \
-    vf_store(to->b + c * to->stride_b, vf_fma(tb##c, s, fb));
-    IG_COLUMNS(X)
-#undef X
+#undef SUB
 }
 
-IG_MATMUL_INTEGER(CODEC, IG_ACT_FORM_Q8K, CF(dtype), 1, CF(quant_bytes) + CF(scale_bytes),
-                  IG_Q8K_DWORDS)
+/* t = mins of two vectors of rows times the sums of all columns. */
+IG_INLINE void KF(hold_mins)(const ig_held *h) {
+    const uint8_t *const sa = h->tile[0], *const sb = h->tile[1];
+    const uint32_t ra = h->row[0], rb = h->row[1];
+    const float unit = CF(mins) == 4 ? -32.0f : -16.0f;
+    const vf na = vf_mul(CF(least)(sa, ra), vf_bcast(&unit));
+    const vf nb = vf_mul(CF(least)(sb, rb), vf_bcast(&unit));
+#define HOLD(j)                                                                                    \
+    const vi ma##j = (j) < CF(mins) ? CF(least_pair)(sa, ra, j) : vi_zero();                       \
+    const vi mb##j = (j) < CF(mins) ? CF(least_pair)(sb, rb, j) : vi_zero();
+    IG_EACH8(HOLD)
+#undef HOLD
+    const uint8_t *x = h->x + (CF(mins) == 4 ? IG_Q8K_PAIR32 : IG_Q8K_PAIR16) * 4;
+    float *t = h->t;
+    for (uint32_t c = 0; c < h->n; c++) {
+        vi a = vi_zero(), b = a;
+#define MINS(j)                                                                                    \
+    if ((j) < CF(mins)) {                                                                          \
+        const vi m = vi_bcast(x + (j)*4);                                                          \
+        a = vi_dot16(a, ma##j, m);                                                                 \
+        b = vi_dot16(b, mb##j, m);                                                                 \
+    }
+        IG_EACH8(MINS)
+#undef MINS
+        vf_store(t, vf_mul(vi_to_f32(a), na));
+        vf_store(t + IG_LANES, vf_mul(vi_to_f32(b), nb));
+        t += 4 * IG_LANES;
+        x += IG_Q8K_DWORDS * 4;
+    }
+}
+
+/* Several columns: the four streams of one column, but two vectors of rows at a time, and eight
+ * words of each stay in registers while all columns pass: see matmul_walk.h. */
+static void KF(held)(const ig_four_args *args, const uint8_t *x, uint32_t n) {
+    enum {
+        BLOCK = CF(quant_bytes) + CF(scale_bytes),
+        SETS = 8, /* of eight words */
+        SUBS = 8 / CF(words),
+        LINES = BLOCK / IG_LINE,
+    };
+    float t[IG_SPAN * 4 * IG_LANES] IG_ALIGNED(64), f[IG_SPAN * 4 * IG_LANES] IG_ALIGNED(64);
+    memset(f, 0, n * 4 * IG_LANES * sizeof *f);
+    const uint32_t nb = args->n_blocks, turn = ig_turn(nb, BLOCK, IG_SPAN_AHEAD_BYTES);
+    ptrdiff_t ahead = IG_SPAN_AHEAD_BYTES;
+    ig_held h[2];
+    for (uint32_t p = 0; p < 2; p++)
+        h[p] = (ig_held){.tile = {args->t[2 * p], args->t[2 * p + 1]},
+                         .row = {args->r[2 * p], args->r[2 * p + 1]},
+                         .x = x,
+                         .n = n,
+                         .t = t + 2 * p * IG_LANES,
+                         .f = f + 2 * p * IG_LANES};
+    for (uint32_t b = 0; b < nb; b++) {
+        if (b == turn)
+            ahead += args->ahead_next;
+        if (CF(mins) > 0) {
+            KF(hold_mins)(&h[0]);
+            KF(hold_mins)(&h[1]);
+        }
+#define SET(k)                                                                                     \
+    for (uint32_t p = 0; p < 2; p++) {                                                             \
+        for (uint32_t line = ((k) + 1) * LINES / SETS; line < ((k) + 2) * LINES / SETS; line++) {  \
+            IG_TOUCH(h[p].tile[0] + line * IG_LINE);                                               \
+            IG_TOUCH(h[p].tile[1] + line * IG_LINE);                                               \
+        }                                                                                          \
+        ig_fetch_lines(args, ahead, (2 * (k) + p) * LINES / (2 * SETS),                            \
+                       (2 * (k) + p + 1) * LINES / (2 * SETS));                                    \
+        KF(hold)(&h[p], (k)*SUBS / CF(subs), (k)*SUBS % CF(subs), (k) == 0, (k) + 1 == SETS);      \
+    }
+        IG_EACH8(SET)
+#undef SET
+        for (uint32_t p = 0; p < 2; p++) {
+            h[p].tile[0] += BLOCK;
+            h[p].tile[1] += BLOCK;
+            h[p].x += (size_t)n * IG_Q8K_DWORDS * 4;
+        }
+        ahead += BLOCK;
+    }
+    ig_store_sums(args, f, n);
+}
+
+IG_MATMUL_INTEGER(CODEC, IG_ACT_FORM_Q8K, CF(dtype))
 
 #undef CF
 #undef KF
