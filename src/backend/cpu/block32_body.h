@@ -140,10 +140,6 @@ static void KF(held)(const ig_four_args *args, const uint8_t *x, uint32_t n) {
             const uint32_t half = 2 * b + p / 2;
             ig_fetch_lines(args, ahead, half * BLOCK / (2 * IG_LINE),
                            (half + 1) * BLOCK / (2 * IG_LINE));
-            for (uint32_t line = 0; line < BLOCK; line += IG_LINE) {
-                IG_TOUCH(args->t[p] + quants + BLOCK + line);
-                IG_TOUCH(args->t[p + 1] + quants + BLOCK + line);
-            }
             const ig_held h = {.tile = {args->t[p] + quants, args->t[p + 1] + quants},
                                .row = {args->r[p], args->r[p + 1]},
                                .x = x,

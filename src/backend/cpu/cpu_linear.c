@@ -71,9 +71,10 @@ static void prepare_inputs(linear_run *r) {
         return;
     }
     cpu_loop(r->s);
-    uint32_t units = (r->n + m->pack_rows - 1) / m->pack_rows;
+    const uint32_t share = (uint32_t)ig_div_up(r->n, r->s->n_threads);
+    const uint32_t step = IG_MIN(share, m->pack_rows), units = (uint32_t)ig_div_up(r->n, step);
     for (uint32_t u; (u = cpu_take(r->s)) < units;)
-        pack_rows(r, u * m->pack_rows, IG_MIN((u + 1) * m->pack_rows, r->n), true, dst);
+        pack_rows(r, u * step, IG_MIN((u + 1) * step, r->n), true, dst);
     cpu_barrier(r->s, r->thread);
 }
 
