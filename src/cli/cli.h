@@ -45,8 +45,9 @@ typedef struct cli_options {
     bool no_generation_prompt;
     /* bench */
     const char *bench_prompt, *bench_predict, *bench_depth, *output_format;
-    uint32_t repeats;
-    bool ops;
+    uint32_t repeats; /* 0 = as the benchmark likes */
+    bool ops, batches, shared_prompt;
+    const char *npp, *ntg, *npl;
     /* perplexity */
     const char *base_file;
     bool kl;

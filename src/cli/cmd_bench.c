@@ -1,13 +1,14 @@
 /* cmd_bench.c: prompt and generation speed, like llama-bench, with the share of the machine's roof
  * measured in the same run. Nothing is sampled: tokens are random, a step of generation evaluates
  * one token and fetches its logits. */
-#include "cli/cli.h"
+#include "cli/bench.h"
 
 #include <stdlib.h>
-#include <time.h>
 
-#define BENCH_LIST_MAX 16
+#include "os/os.h"
+
 #define WARM_TOKENS 4u
+#define REPEATS_DEFAULT 5u
 
 typedef struct bench_test {
     uint32_t prompt, predict, depth; /* one of prompt and predict is 0 */
@@ -18,10 +19,23 @@ typedef struct bench_result {
     double roof_share; /* of dot rate (prompts) or bandwidth (generation); 0 = unknown */
 } bench_result;
 
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+bool bench_read_list(const char *option, const char *text, uint32_t min, uint32_t max,
+                     bench_list *out) {
+    const bool read = cli_numbers(text, out->n, BENCH_LIST_MAX, &out->size);
+    bool good = read;
+    for (uint32_t i = 0; read && i < out->size; i++)
+        good = good && out->n[i] >= min && out->n[i] <= max;
+    if (!good)
+        cli_usage("%s takes numbers from %u to %u like 128 or 128,512 (at most %d), not \"%s\"",
+                  option, min, max, BENCH_LIST_MAX, text);
+    return good;
+}
+
+uint32_t bench_list_max(const bench_list *list) {
+    uint32_t max = 0;
+    for (uint32_t i = 0; i < list->size; i++)
+        max = IG_MAX(max, list->n[i]);
+    return max;
 }
 
 static uint32_t next_random(uint64_t *state) {
@@ -29,7 +43,7 @@ static uint32_t next_random(uint64_t *state) {
     return (uint32_t)(*state >> 33);
 }
 
-static void random_ids(int32_t *ids, size_t n, uint32_t vocabulary, uint64_t *state) {
+void bench_random_ids(int32_t *ids, size_t n, uint32_t vocabulary, uint64_t *state) {
     for (size_t i = 0; i < n; i++)
         ids[i] = (int32_t)(next_random(state) % vocabulary);
 }
@@ -37,18 +51,18 @@ static void random_ids(int32_t *ids, size_t n, uint32_t vocabulary, uint64_t *st
 /* One repetition from a session that holds `depth` tokens; leaves it so. Negative on failure. */
 static double run_once(ingot_session *s, const bench_test *t, int32_t *ids, float *logits,
                        uint32_t vocabulary, uint64_t *state, ingot_error *error) {
-    random_ids(ids, t->prompt ? t->prompt : t->predict, vocabulary, state);
-    double start = seconds_now();
+    bench_random_ids(ids, t->prompt ? t->prompt : t->predict, vocabulary, state);
+    const uint64_t start = ig_clock_ns();
     ingot_status status = INGOT_OK;
     if (t->prompt)
         status = ingot_session_eval(s, ids, t->prompt, logits, 1, error);
     for (uint32_t i = 0; i < t->predict && !status; i++)
         status = ingot_session_eval(s, ids + i, 1, logits, 1, error);
-    double took = seconds_now() - start;
+    const double took = (double)(ig_clock_ns() - start) * 1e-9;
     if (status || ingot_session_truncate(s, t->depth) == t->depth)
         return status ? -1 : took;
     /* A sliding window forgot its past: fill the context anew, outside the clock. */
-    random_ids(ids, t->depth, vocabulary, state);
+    bench_random_ids(ids, t->depth, vocabulary, state);
     return ingot_session_eval(s, ids, t->depth, NULL, 0, error) ? -1 : took;
 }
 
@@ -62,38 +76,39 @@ static bool run_test(const cli_options *o, ingot_model *model, const bench_test 
     ingot_model_facts facts;
     ingot_error error = {0};
     ingot_session *session = NULL;
+    const uint32_t repeats = o->repeats ? o->repeats : REPEATS_DEFAULT;
     ingot_model_describe(model, &facts);
     size_t longest = IG_MAX(IG_MAX(t->prompt, t->predict), t->depth);
     int32_t *ids = ig_alloc(longest + 1, sizeof *ids);
     float *logits = ig_alloc(facts.vocabulary, sizeof *logits);
-    double *rates = ig_alloc(o->repeats, sizeof *rates);
+    double *rates = ig_alloc(repeats, sizeof *rates);
     uint64_t state = 42;
     ingot_roof roof = {0};
     bool ok = ids && logits && rates && !ingot_session_open(&session, model, &error);
     if (ok && t->depth) {
-        random_ids(ids, t->depth, facts.vocabulary, &state);
+        bench_random_ids(ids, t->depth, facts.vocabulary, &state);
         ok = !ingot_session_eval(session, ids, t->depth, NULL, 0, &error);
     }
     bench_test warm = *t;
     warm.predict = IG_MIN(warm.predict, WARM_TOKENS);
     ok = ok && run_once(session, &warm, ids, logits, facts.vocabulary, &state, &error) >= 0;
     uint32_t n = t->prompt + t->predict;
-    for (uint32_t i = 0; ok && i < o->repeats; i++) {
+    for (uint32_t i = 0; ok && i < repeats; i++) {
         ingot_roof now;
         double took = run_once(session, t, ids, logits, facts.vocabulary, &state, &error);
         ok = took > 0;
         rates[i] = ok ? n / took : 0;
-        r->mean += rates[i] / o->repeats;
+        r->mean += rates[i] / repeats;
         if (ok && !ingot_model_roof(model, &now, NULL)) {
-            roof.read_bytes_per_second += now.read_bytes_per_second / o->repeats;
-            roof.dot_ops_per_second += now.dot_ops_per_second / o->repeats;
+            roof.read_bytes_per_second += now.read_bytes_per_second / repeats;
+            roof.dot_ops_per_second += now.dot_ops_per_second / repeats;
         }
     }
     if (ok) {
-        qsort(rates, o->repeats, sizeof *rates, ascending);
+        qsort(rates, repeats, sizeof *rates, ascending);
         r->min = rates[0];
-        r->max = rates[o->repeats - 1];
-        r->median = (rates[(o->repeats - 1) / 2] + rates[o->repeats / 2]) / 2;
+        r->max = rates[repeats - 1];
+        r->median = (rates[(repeats - 1) / 2] + rates[repeats / 2]) / 2;
         const double step_bytes = (double)ingot_model_step_bytes(model, t->depth + n / 2);
         if (t->prompt && roof.dot_ops_per_second > 0)
             r->roof_share = r->median * (double)facts.token_ops / roof.dot_ops_per_second;
@@ -140,31 +155,21 @@ static void print_row(const char *format, const ingot_model_facts *f, const char
 }
 
 static uint32_t list_tests(const cli_options *o, bench_test *tests) {
-    uint32_t pp[BENCH_LIST_MAX], tg[BENCH_LIST_MAX], depth[BENCH_LIST_MAX];
-    uint32_t n_pp, n_tg, n_depth, n = 0;
-    if (!cli_numbers(o->bench_prompt, pp, BENCH_LIST_MAX, &n_pp) ||
-        !cli_numbers(o->bench_predict, tg, BENCH_LIST_MAX, &n_tg) ||
-        !cli_numbers(o->bench_depth, depth, BENCH_LIST_MAX, &n_depth)) {
-        cli_fail("-p, -n and -d take numbers like 512 or 128,512 (at most %d)", BENCH_LIST_MAX);
+    const uint32_t most = IG_CONTEXT_MAX / 2;
+    bench_list pp, tg, depth;
+    uint32_t n = 0;
+    if (!bench_read_list("-p", o->bench_prompt ? o->bench_prompt : "512", 0, most, &pp) ||
+        !bench_read_list("-n", o->bench_predict ? o->bench_predict : "128", 0, most, &tg) ||
+        !bench_read_list("-d", o->bench_depth ? o->bench_depth : "0", 0, most, &depth))
         return 0;
-    }
-    for (uint32_t i = 0; i < n_pp + n_tg + n_depth; i++) {
-        uint32_t tokens = i < n_pp          ? pp[i]
-                          : i < n_pp + n_tg ? tg[i - n_pp]
-                                            : depth[i - n_pp - n_tg];
-        if (tokens > IG_CONTEXT_MAX / 2) {
-            cli_fail("-p, -n and -d take at most %u tokens", IG_CONTEXT_MAX / 2);
-            return 0;
+    for (uint32_t d = 0; d < depth.size; d++) {
+        for (uint32_t i = 0; i < pp.size; i++) {
+            if (pp.n[i])
+                tests[n++] = (bench_test){.prompt = pp.n[i], .depth = depth.n[d]};
         }
-    }
-    for (uint32_t d = 0; d < n_depth; d++) {
-        for (uint32_t i = 0; i < n_pp; i++) {
-            if (pp[i])
-                tests[n++] = (bench_test){.prompt = pp[i], .depth = depth[d]};
-        }
-        for (uint32_t i = 0; i < n_tg; i++) {
-            if (tg[i])
-                tests[n++] = (bench_test){.predict = tg[i], .depth = depth[d]};
+        for (uint32_t i = 0; i < tg.size; i++) {
+            if (tg.n[i])
+                tests[n++] = (bench_test){.predict = tg.n[i], .depth = depth.n[d]};
         }
     }
     if (n == 0)
@@ -187,17 +192,11 @@ static int print_profile(ingot_model *model) {
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
-int cmd_bench(const cli_options *o) {
+/* Lengths and speeds of single sequences. */
+static int bench_single(const cli_options *o, const char *format) {
     bench_test tests[BENCH_LIST_MAX * BENCH_LIST_MAX * 2];
     ingot_model_options m;
     ingot_model_facts facts;
-    const char *format = o->output_format ? o->output_format : o->json ? "json" : "md";
-    if (strcmp(format, "md") != 0 && strcmp(format, "csv") != 0 && strcmp(format, "json") != 0)
-        return cli_usage("-o takes md, csv or json, not \"%s\"", format);
-    if (o->json && strcmp(format, "json") != 0)
-        return cli_usage("--json contradicts -o %s; leave one out", format);
-    if (o->ops && strcmp(format, "md") != 0)
-        return cli_usage("--ops prints text; it does not go with %s", format);
     uint32_t n = list_tests(o, tests), longest = 0;
     if (n == 0)
         return EXIT_USAGE;
@@ -234,4 +233,39 @@ int cmd_bench(const cli_options *o) {
         code = print_profile(model);
     ingot_model_close(&model);
     return code;
+}
+
+/* The first option that belongs to another kind of benchmark; NULL when there is none. */
+static const char *stray_option(const cli_options *o) {
+    const struct {
+        const char *name;
+        bool given, in_batch, in_single;
+    } rows[] = {
+        {"-p", o->bench_prompt, false, true},    {"-n", o->bench_predict, false, true},
+        {"-d", o->bench_depth, false, true},     {"-r", o->repeats > 0, false, true},
+        {"--ops", o->ops, false, true},          {"-npp", o->npp, true, false},
+        {"-ntg", o->ntg, true, false},           {"-npl", o->npl, true, false},
+        {"-pps", o->shared_prompt, true, false},
+    };
+    for (size_t i = 0; i < IG_COUNT(rows); i++) {
+        if (rows[i].given && !(o->batches ? rows[i].in_batch : rows[i].in_single))
+            return rows[i].name;
+    }
+    return NULL;
+}
+
+int cmd_bench(const cli_options *o) {
+    const char *format = o->output_format ? o->output_format : o->json ? "json" : "md";
+    if (strcmp(format, "md") != 0 && strcmp(format, "csv") != 0 && strcmp(format, "json") != 0)
+        return cli_usage("-o takes md, csv or json, not \"%s\"", format);
+    if (o->json && strcmp(format, "json") != 0)
+        return cli_usage("--json contradicts -o %s; leave one out", format);
+    if (o->ops && strcmp(format, "md") != 0)
+        return cli_usage("--ops prints text; it does not go with %s", format);
+    const char *stray = stray_option(o);
+    if (stray)
+        return cli_usage(o->batches ? "%s does not go with --batch; leave one out"
+                                    : "%s goes with --batch only",
+                         stray);
+    return o->batches ? bench_batch(o, format) : bench_single(o, format);
 }

@@ -74,11 +74,7 @@ static int run(int argc, char **argv) {
             cli_man(stdout, (cli_command_id)c);
             return EXIT_OK;
         }
-        cli_options o = {.predict = -1,
-                         .repeats = 5,
-                         .bench_prompt = "512",
-                         .bench_predict = "128",
-                         .bench_depth = "0"};
+        cli_options o = {.predict = -1};
         ingot_sampling_defaults(&o.sampling);
         if (!cli_parse((cli_command_id)c, argc, argv, &o))
             return EXIT_USAGE;

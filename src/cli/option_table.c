@@ -168,6 +168,16 @@ const opt_row CLI_OPTIONS[] = {
     {"-o, --output", "md|csv|json", OPT_STR, AT(output_format), BENCH, 0, 0,
      "form of the table (default: md)"},
     {"--ops", NULL, OPT_FLAG, AT(ops), BENCH, 0, 0, "seconds per op, after the table"},
+    {"--batch", NULL, OPT_FLAG, AT(batches), BENCH, 0, 0,
+     "many sequences at once: -npp, -ntg and -npl say how long and how many"},
+    {"-npp, --npp", "N", OPT_STR, AT(npp), BENCH, 0, 0,
+     "tokens of each prompt, e.g. 128,512 (default: 128)"},
+    {"-ntg, --ntg", "N", OPT_STR, AT(ntg), BENCH, 0, 0,
+     "tokens that each sequence generates after its first (default: 128)"},
+    {"-npl, --npl", "N", OPT_STR, AT(npl), BENCH, 0, 0,
+     "sequences at once, at most 4096 (default: 1,2,4,8,16,32)"},
+    {"-pps, --pps", NULL, OPT_FLAG, AT(shared_prompt), BENCH, 0, 0,
+     "with --batch: the sequences share one prompt, which is computed once"},
 
     {"--kl-divergence-base", "FILE", OPT_STR, AT(base_file), PPL, 0, 0,
      "file of base log-probabilities: written, or read with --kl-divergence"},
@@ -216,12 +226,15 @@ const cli_command CLI_COMMANDS[CMD_COUNT] = {
         "Works on any GGUF file, also of an architecture that cannot be run.",
         "ingot info model.gguf --plan", .run = cmd_info, .model_optional = true},
     [CMD_BENCH] = {
-        "bench", "MODEL [-p N] [-n N] [-d N] [-r N]",
+        "bench", "MODEL [-p N] [-n N] [-d N] [-r N] | MODEL --batch [-npp N] [-ntg N] [-npl N] [-pps]",
         "prompt and generation speed, with the share of the roof",
         "Every test runs once to warm up and -r times measured. "
         "The share of the roof compares prompt processing with\n"
         "the measured dot-product rate of the machine "
-        "and generation with its measured read bandwidth.",
+        "and generation with its measured read bandwidth.\n"
+        "--batch runs many sequences through the executor, in llama-batched-bench's columns: T_PP ends with the last\n"
+        "prompt's first token, T_TG holds the -ntg steps after it. In JSON, one line a row, \"host\" is the percentage\n"
+        "of the steps' time that was not the device's.",
         "ingot bench model.gguf -p 512 -n 128 -r 5 --json", .run = cmd_bench},
     [CMD_PERPLEXITY] = {
         "perplexity", "MODEL -f TEXT", "perplexity of a text, or divergence from a saved base",

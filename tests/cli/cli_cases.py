@@ -188,7 +188,7 @@ CASES = [
     ("run tiny.gguf -p a -l 5+nan", "", 2, "--logit-bias takes"),
     ("tokenize tiny.gguf", "", 2, "-p TEXT, -f FILE or --stdin"),
     ("logits tiny.gguf --ids ids", "", 2, "--out"),
-    ("bench tiny.gguf -p x", "", 2, "take numbers"),
+    ("bench tiny.gguf -p x", "", 2, "-p takes numbers from 0 to 67108864"),
     ("bench tiny.gguf -p 0 -n 0", "", 2, "nothing to measure"),
     ("bench tiny.gguf -p 4000000000 -d 4000000000", "", 2, "at most"),
     ("perplexity tiny.gguf -f hello -c 2", "", 2, "-c must be"),
