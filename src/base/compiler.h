@@ -18,6 +18,27 @@
 #define ig_prefetch_l2(p) __builtin_prefetch((p), 0, 2)
 #define ig_unreachable() __builtin_unreachable()
 
+/* A function compiled for wider vectors than the build's, to be called only where the processor has
+ * them; nothing on other architectures. */
+#if defined(__x86_64__)
+#define IG_TARGET_AVX2 __attribute__((target("avx2")))
+#if defined(__clang__)
+#define IG_TARGET_AVX512 __attribute__((target("avx512f,avx512vl,avx512dq")))
+#else /* gcc would use half of their width */
+#define IG_TARGET_AVX512                                                                           \
+    __attribute__((target("avx512f,avx512vl,avx512dq,prefer-vector-width=512")))
+#endif
+#define ig_cpu_has_avx2() __builtin_cpu_supports("avx2")
+#define ig_cpu_has_avx512()                                                                        \
+    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&                    \
+     __builtin_cpu_supports("avx512dq"))
+#else
+#define IG_TARGET_AVX2
+#define IG_TARGET_AVX512
+#define ig_cpu_has_avx2() 0
+#define ig_cpu_has_avx512() 0
+#endif
+
 #define IG_CACHE_LINE 64
 
 /* Number of elements of an array (not of a pointer). */

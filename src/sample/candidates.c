@@ -1,6 +1,4 @@
-/* candidates.c: what candidates.h promises. Loops over tiles are written as elementwise passes of
- * fixed length, so that the compiler vectorises them without being allowed to reorder sums: the
- * order is spelled out and the same everywhere. */
+/* candidates.c: what candidates.h promises. What loops over the floats of a tile is in tile.c. */
 #include "sample/candidates.h"
 
 #include <assert.h>
@@ -11,34 +9,6 @@ enum { CLEAN, OWN, DEAD };
 /* x if greater, else m: an x that is NaN never wins. */
 IG_INLINE float greater(float x, float m) {
     return x > m ? x : m;
-}
-
-float ig_tile_max(const float x[IG_TILE]) {
-    float m[16];
-    for (int j = 0; j < 16; j++)
-        m[j] = greater(x[j + 48], greater(x[j + 32], greater(x[j + 16], greater(x[j], -INFINITY))));
-    for (int j = 0; j < 8; j++)
-        m[j] = greater(m[j], m[j + 8]);
-    for (int j = 0; j < 4; j++)
-        m[j] = greater(m[j], m[j + 4]);
-    return greater(greater(m[0], m[1]), greater(m[2], m[3]));
-}
-
-float ig_tile_sum(const float x[IG_TILE]) {
-    float s[16];
-    for (int j = 0; j < 16; j++)
-        s[j] = (x[j] + x[j + 16]) + (x[j + 32] + x[j + 48]);
-    for (int j = 0; j < 8; j++)
-        s[j] += s[j + 8];
-    for (int j = 0; j < 4; j++)
-        s[j] += s[j + 4];
-    return (s[0] + s[1]) + (s[2] + s[3]);
-}
-
-float ig_tile_exp(const float x[IG_TILE], float max, float e[IG_TILE]) {
-    for (uint32_t j = 0; j < IG_TILE; j++)
-        e[j] = ig_exp_neg(x[j] - max);
-    return ig_tile_sum(e);
 }
 
 /* The tile's floats in scratch, copied on the first call of a draw; the tail beyond the vocabulary
