@@ -94,7 +94,8 @@ typedef struct ingot_words {
     uint32_t n;
 } ingot_words;
 
-/* Beam search; width 0 or 1 = sampling. */
+/* Beam search; width 0 or 1 = sampling. Of ingot_sampling only what changes probabilities applies:
+ * biases, bans, penalties, temperature (1 when nothing is set); what draws or cuts has no part. */
 typedef struct ingot_beams {
     uint32_t width;         /* at most 64 */
     const uint32_t *widths; /* per step, at most 8, the last repeats; NULL = always width */

@@ -79,6 +79,8 @@ typedef struct ig_engine_lists {
 ig_status ig_engine_sample_params(const ingot_model *model, const ingot_sampling *in,
                                   ig_sample_params *p, ig_engine_lists *lists, ig_err *err);
 void ig_engine_lists_free(ig_engine_lists *lists);
+/* All numbers are zero: the defaults are meant. */
+bool ig_engine_sampling_unset(const ingot_sampling *in);
 ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out,
                             ig_err *err);
 /* session.c. Evaluates ids in steps; logits rows of the last n_logits go to logits when

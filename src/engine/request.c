@@ -246,8 +246,12 @@ static ig_status thinking(const ingot_model *m, const ingot_request_options *o, 
     return IG_OK;
 }
 
+/* Beams are ranked by the model's own probabilities unless the caller asked for others: the
+ * defaults of sampling would scale them. */
 static ig_status beam_params(const ingot_request_options *o, ig_exec_params *p, ig_err *err) {
     const ingot_beams *b = &o->beams;
+    if ((b->width > 1 || b->n_widths) && ig_engine_sampling_unset(&o->sampling))
+        p->sampling.temperature = 1;
     if (b->n_widths > IG_BEAM_WIDTHS_MAX)
         return ig_fail(err, IG_EARGUMENT, "beams.n_widths is %u; at most %u", b->n_widths,
                        IG_BEAM_WIDTHS_MAX);

@@ -33,7 +33,7 @@ void ingot_sampling_defaults(ingot_sampling *out) {
 }
 
 /* Never what somebody chose: a repeat penalty of 0 is refused. */
-static bool is_unset(const ingot_sampling *in) {
+bool ig_engine_sampling_unset(const ingot_sampling *in) {
     bool set = in->repeat_last_n || in->repeat_penalty != 0 || in->frequency_penalty != 0 ||
                in->presence_penalty != 0 || in->no_repeat_ngram_size || in->prompt_ignore_length;
 #define X(field) set = set || in->field != 0;
@@ -180,7 +180,7 @@ static ig_status collect_bias(const ingot_model *model, const ingot_sampling *in
 static void copy_numbers(const ingot_model *model, const ingot_sampling *in, ig_sample_params *p) {
     ig_sample_defaults(p);
     p->context_tokens = model->options.context;
-    if (is_unset(in))
+    if (ig_engine_sampling_unset(in))
         return;
 #define X(field) p->field = in->field;
     COPY_FIELDS(X)

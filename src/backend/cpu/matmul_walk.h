@@ -25,9 +25,9 @@
  * does most of the work, if lines of a tile are first asked for in ascending order (scales lie
  * before the quants for that) and at an even pace, on four streams rather than two. One column, one
  * core, GB/s: Q6_K 20.8 to 27.2, Q8_0 22 to 31, Q4_K 22.5 to 27, BF16 28 to 34; 4096 bytes ahead
- * gave 20, 25, 23, 28. Several columns walk less evenly, two vectors of rows at a time, and gain from
- * a greater distance (4 columns of Q6_K 149 to 213 GOPS) and, in super-blocks, from fetching the
- * next eight words of theirs into L1. */
+ * gave 20, 25, 23, 28. Several columns walk less evenly, two vectors of rows at a time, and gain
+ * from a greater distance (4 columns of Q6_K 149 to 213 GOPS) and, in super-blocks, from fetching
+ * the next eight words of theirs into L1. */
 #define IG_AHEAD_BYTES 1024
 #define IG_SPAN_AHEAD_BYTES 4096
 #define IG_AHEAD(p) __builtin_prefetch((p), 0, 2)
