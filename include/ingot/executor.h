@@ -53,6 +53,9 @@ typedef struct ingot_executor_options {
     uint64_t kv_tokens;
     double kv_share; /* of the memory that is free now: 0.9 = nine tenths */
     ingot_policy policy;
+    /* While sequences generate, steps should take no longer: prompts come in smaller pieces then
+     * (never below 32 tokens). 0 = 100, negative = pieces are as large as fit. */
+    double step_ms;
     double ageing_seconds; /* a wait this long is worth a priority of 1; 0 = 10, negative = none */
     bool no_prefix_cache;
     uint32_t iteration_stats; /* steps whose statistics are kept until taken; 0 = 1000 */

@@ -6,6 +6,7 @@
 
 #define QUEUE_DEFAULT 1024u
 #define AGEING_DEFAULT_S 10.0
+#define STEP_DEFAULT_MS 100.0
 #define ITERATIONS_DEFAULT 1000u
 #define ITERATIONS_MAX (1u << 20)
 
@@ -80,6 +81,9 @@ static ig_status exec_options(ingot_model *m, const ingot_executor_options *o, i
     const uint32_t sequences = o->sequences ? o->sequences : IG_MIN(l->seqs_max, l->outputs_max);
     const double ageing =
         o->ageing_seconds > 0 || o->ageing_seconds < 0 ? o->ageing_seconds : AGEING_DEFAULT_S;
+    const double step = o->step_ms > 0 || o->step_ms < 0 ? o->step_ms : STEP_DEFAULT_MS;
+    if (!(step < 1e9))
+        return ig_fail(err, IG_EARGUMENT, "step_ms is %g; it must be below 1e9", step);
     if (context > l->context_max)
         return ig_fail(err, IG_EARGUMENT, "context is %u; the model was opened for %u", context,
                        l->context_max);
@@ -96,6 +100,7 @@ static ig_status exec_options(ingot_model *m, const ingot_executor_options *o, i
                              .seqs_max = sequences,
                              .queue_max = o->queue ? o->queue : QUEUE_DEFAULT,
                              .context_max = context,
+                             .step_ns = step > 0 ? (uint64_t)(step * 1e6) : 0,
                              .ageing_us = ageing > 0 ? (uint64_t)(ageing * 1e6) + 1 : 0,
                              .uncached = o->no_prefix_cache,
                              .iterations =

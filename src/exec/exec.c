@@ -257,6 +257,37 @@ static void step_failed(ig_exec *x, ig_status status, ig_err *err) {
         exec_end(x, failed[i], IG_EXEC_FAILED, status, err);
 }
 
+/* ---- pace: who generates should not wait long for the prompts of others ------------------------
+ */
+
+#define PACE_ROWS_MIN 32u /* a piece of a prompt is never cut below this many rows */
+#define PACE_SHARE 0.25   /* of a new measurement in what is remembered */
+
+static void remember(double *mean, double value) {
+    *mean = *mean > 0 ? *mean + PACE_SHARE * (value - *mean) : value;
+}
+
+/* What a step told about the device. */
+static void learn_pace(ig_exec *x) {
+    const ig_exec_iteration *it = &x->iteration;
+    const double ns = (double)it->device_ns, rows = it->n_context_tokens;
+    if (it->n_context_tokens == 0)
+        remember(&x->decode_step_ns, ns);
+    else if (it->n_context_tokens >= PACE_ROWS_MIN && it->n_generation_tokens == 0)
+        remember(&x->prefill_row_ns, ns / rows);
+    else if (it->n_context_tokens >= PACE_ROWS_MIN)
+        remember(&x->prefill_row_ns, IG_MAX(ns - x->decode_step_ns, ns / 8) / rows);
+}
+
+/* Prefill rows that fit beside the decodes into a step of the length aimed at. */
+static uint32_t mixed_rows(const ig_exec *x) {
+    if (x->o.step_ns == 0 || x->prefill_row_ns <= 0)
+        return 0;
+    const double left = (double)x->o.step_ns - x->decode_step_ns;
+    const double rows = IG_MAX(left, 0) / x->prefill_row_ns;
+    return rows >= x->limits.tokens_max ? 0 : IG_MAX((uint32_t)rows, PACE_ROWS_MIN);
+}
+
 static void run_step(ig_exec *x) {
     ig_err err = {0};
     if (x->o.turn)
@@ -265,6 +296,7 @@ static void run_step(ig_exec *x) {
     const ig_status status = ig_steps_run(x->steps, x->pool, x->kv, x->shares, x->n_shares, &err);
     x->iteration.device_ns = ig_clock_ns() - start;
     if (!status) {
+        learn_pace(x);
         exec_collect(x);
         exec_draw(x);
         exec_settle(x, ig_clock_ns());
@@ -282,6 +314,7 @@ static void plan_step(ig_exec *x, uint64_t now_ns) {
     uint32_t free_pages[IG_KV_GROUPS_MAX] = {0};
     ig_sched_result result;
     x->n_shares = x->n_parts = 0;
+    x->limits.mixed_max = mixed_rows(x);
     for (;;) {
         uint32_t stuck;
         const uint32_t n = exec_snapshot(x);

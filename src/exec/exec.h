@@ -63,6 +63,7 @@ typedef struct ig_exec_options {
     uint32_t seqs_max;    /* sequences of a step; at most the plan's seqs_max and outputs_max */
     uint32_t queue_max;   /* requests that wait at most */
     uint32_t context_max; /* tokens of a sequence; what the pool can hold bounds it too */
+    uint64_t step_ns;     /* aim for steps that decode; 0 = none */
     uint64_t ageing_us;   /* waiting this long is worth a priority of 1; 0 = no ageing */
     bool uncached;        /* no prefix cache */
     uint32_t iterations;  /* records of steps that are kept until read */

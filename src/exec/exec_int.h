@@ -127,8 +127,9 @@ struct ig_exec {
     exec_item *items; /* [outputs_max] */
     ig_candidate *tops;
     uint32_t n_shares, n_parts, n_items;
-    bool reported;               /* the board is as of now */
-    ig_sample_scratch **scratch; /* [n_threads] */
+    bool reported;                         /* the board is as of now */
+    double prefill_row_ns, decode_step_ns; /* lately, on the device; 0 = not seen yet */
+    ig_sample_scratch **scratch;           /* [n_threads] */
     ig_exec_facts facts;
     ig_exec_iteration iteration;
 };

@@ -321,6 +321,8 @@ static bool fill(decision *d) {
         return true;
     if (!prefill_only && !run_decodes(d))
         return false;
+    if (d->result->n_picks && d->limits->mixed_max)
+        d->tokens = IG_MIN(d->tokens, d->limits->mixed_max);
     claims c = {0};
     run_chunks(d, &c);
     admit(d, &c);

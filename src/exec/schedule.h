@@ -19,6 +19,7 @@ typedef struct ig_sched_limits {
     uint32_t tokens_max;  /* rows of a step; >= seqs_max */
     uint32_t seqs_max;    /* sequences of a step, and of all running requests together */
     uint32_t outputs_max; /* rows whose logits can be had in a step; >= seqs_max */
+    uint32_t mixed_max;   /* prefill rows of a step that decodes too; 0 = as many as fit */
     uint64_t ageing_us;   /* waiting this long is worth a priority of 1; 0 = no ageing */
     uint32_t window[IG_KV_GROUPS_MAX];
     uint32_t n_pages[IG_KV_GROUPS_MAX]; /* of the whole pool */

@@ -219,6 +219,16 @@ TEST(a_static_batch_goes_in_step) {
     CHECK_STR(picked(&l, jobs, 4, 100), "d1 d1 - -");
 }
 
+TEST(prompts_of_others_are_cut_shorter_beside_decodes) {
+    ig_sched_limits l = ROOMY;
+    l.mixed_max = 10;
+    ig_sched_job jobs[3] = {decoding(0, 2, 0), filling(1, 0, 60), waiting(2, 30)};
+    CHECK_STR(picked(&l, jobs, 3, 100), "d2 c10 -");
+    jobs[1].prefill = 4;
+    CHECK_STR(picked(&l, jobs, 3, 100), "d2 c4 a6");
+    CHECK_STR(picked(&l, jobs + 1, 2, 100), "c4 a30"); /* nobody decodes: nobody waits */
+}
+
 TEST(who_must_be_alone_is_alone) {
     ig_sched_limits l = ROOMY;
     ig_sched_job jobs[4] = {decoding(0, 1, 0), filling(1, 0, 8), decoding(2, 2, 1), waiting(3, 4)};
@@ -382,6 +392,7 @@ int main(int argc, char **argv) {
                T(chunks_shrink_to_the_pages_that_are_free), T(logits_are_wanted_within_their_limit),
                T(admission_leaves_room_for_those_who_run), T(branches_are_bounded_over_all_who_run),
                T(guaranteed_jobs_have_room_for_their_longest), T(a_static_batch_goes_in_step),
-               T(who_must_be_alone_is_alone), T(pages_are_taken_from_the_worst),
-               T(waiting_is_worth_priority), T(nobody_is_overtaken_for_ever), T(a_call_is_cheap));
+               T(prompts_of_others_are_cut_shorter_beside_decodes), T(who_must_be_alone_is_alone),
+               T(pages_are_taken_from_the_worst), T(waiting_is_worth_priority),
+               T(nobody_is_overtaken_for_ever), T(a_call_is_cheap));
 }
