@@ -56,6 +56,25 @@ static uint32_t match_max(const ig_exec_request *r, const exec_branch *b) {
     return wants_all_rows(r) ? 0 : b->n - 1;
 }
 
+static uint32_t tail_page(const exec_branch *b, uint32_t group) {
+    uint32_t n;
+    const uint32_t *pages = ig_kv_seq_table(b->seq, group, &n);
+    const uint32_t at = ig_kv_seq_tokens(b->seq) / IG_PAGE_TOKENS;
+    return at < n ? pages[at] : IG_KV_PAGE_NONE;
+}
+
+/* Of branches that share the page they write to, the last one needs no copy, though each needs one
+ * when it is asked alone. */
+static void share_tails(const ig_exec_request *r, uint32_t group, uint32_t *pages) {
+    for (uint32_t i = 1; i < r->n_live; i++) {
+        const uint32_t page = tail_page(&r->branches[r->live[i]], group);
+        uint32_t before = 0;
+        for (uint32_t k = 0; page != IG_KV_PAGE_NONE && k < i && before < 2; k++)
+            before += tail_page(&r->branches[r->live[k]], group) == page;
+        *pages -= before == 1 && *pages;
+    }
+}
+
 static void running_job(const ig_exec *x, const ig_exec_request *r, ig_sched_job *job) {
     bool output;
     const uint32_t branch = exec_catch_up(r, &job->prefill, &output);
@@ -76,6 +95,8 @@ static void running_job(const ig_exec *x, const ig_exec_request *r, ig_sched_job
         for (uint32_t g = 0; g < x->n_groups; g++)
             job->decode_pages[g] += need[g];
     }
+    for (uint32_t g = 0; g < x->n_groups; g++)
+        share_tails(r, g, &job->decode_pages[g]);
 }
 
 static void waiting_job(const ig_exec *x, const ig_exec_request *r, ig_sched_job *job) {
