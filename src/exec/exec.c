@@ -360,7 +360,7 @@ bool ig_exec_work(ig_exec *x) {
         exec_report(x);
     exec_tell_ends(x);
     x->reported = ran || !idle;
-    return ran;
+    return !idle; /* who was to run may have ended instead, and others wait */
 }
 
 static void wait_for_work(ig_exec *x, uint32_t ticket) {
