@@ -20,6 +20,13 @@ static uint32_t held(const exec_branch *b) {
     return b->seq ? ig_kv_seq_tokens(b->seq) : 0;
 }
 
+/* Without a cache to find it in, the prompt is computed by the first branch that comes back after a
+ * preemption, and the others fork from it: they were admitted to share its pages. */
+bool exec_must_fork(const ig_exec_request *r) {
+    return r->forked && r->p.uncached && r->n_live > 1 &&
+           held(&r->branches[r->live[0]]) < r->facts.n_prompt;
+}
+
 /* The first branch with more than one token to go. Alone, it goes to its end and gives logits; one
  * of several waits with its last token for the others, because they decode together. */
 uint32_t exec_catch_up(const ig_exec_request *r, uint32_t *rows, bool *output) {
@@ -29,6 +36,8 @@ uint32_t exec_catch_up(const ig_exec_request *r, uint32_t *rows, bool *output) {
         const uint32_t left = b->n - held(b);
         if (left > 1 || (!r->forked && left > 0)) {
             *rows = alone ? left : left - 1;
+            if (i == 0 && exec_must_fork(r))
+                *rows = r->facts.n_prompt - held(b);
             *output = alone;
             return r->live[i];
         }
@@ -42,10 +51,10 @@ static bool wants_all_rows(const ig_exec_request *r) {
     return !r->forked && (r->p.context_logits || r->p.prompt_logprobs);
 }
 
-static ig_kv_seq_options seq_options(const ig_exec *x, const ig_exec_request *r) {
+static ig_kv_seq_options seq_options(const ig_exec_request *r) {
     ig_kv_seq_options o = {.tokens_hint = r->length_max,
                            .priority = r->p.kv_priority,
-                           .uncached = r->p.uncached || x->o.uncached};
+                           .uncached = r->p.uncached};
     memcpy(o.scope, r->p.scope, sizeof o.scope);
     return o;
 }
@@ -101,7 +110,7 @@ static void running_job(const ig_exec *x, const ig_exec_request *r, ig_sched_job
 
 static void waiting_job(const ig_exec *x, const ig_exec_request *r, ig_sched_job *job) {
     const exec_branch *b = &r->branches[r->live[0]];
-    const ig_kv_seq_options o = seq_options(x, r);
+    const ig_kv_seq_options o = seq_options(r);
     uint32_t in_use[IG_KV_GROUPS_MAX] = {0};
     job->n_past = o.uncached ? 0 : ig_kv_probe(x->kv, &o, b->tokens, match_max(r, b), in_use);
     job->prefill = IG_MAX(b->n - job->n_past - (r->n_live > 1), 1);
@@ -157,7 +166,7 @@ static void fail(ig_exec *x, ig_exec_request *r, ig_status status, const ig_err 
 
 /* A branch gets a sequence, with what the cache has of its tokens. */
 static ig_status open_branch(ig_exec *x, ig_exec_request *r, exec_branch *b, ig_err *err) {
-    const ig_kv_seq_options o = seq_options(x, r);
+    const ig_kv_seq_options o = seq_options(r);
     IG_TRY(ig_kv_seq_create(&b->seq, x->kv, &o, err));
     if (o.uncached)
         return IG_OK;

@@ -239,6 +239,16 @@ static ig_status fork_branches(ig_exec_request *r, ig_err *err) {
     return IG_OK;
 }
 
+/* They begin there again when the first one comes back without the cache's help. */
+static ig_status fork_again(ig_exec_request *r, ig_err *err) {
+    for (uint32_t i = 1; i < r->n_live; i++) {
+        exec_branch *b = &r->branches[r->live[i]];
+        if (!b->seq)
+            IG_TRY(ig_kv_seq_fork(&b->seq, r->branches[r->live[0]].seq, err));
+    }
+    return IG_OK;
+}
+
 /* What the step wrote is now part of the sequences. */
 static void commit(ig_exec *x, const exec_part *part) {
     ig_exec_request *r = part->r;
@@ -268,7 +278,10 @@ static ig_status settle(ig_exec *x, const exec_part *part, uint32_t *at, uint64_
     const uint32_t from = *at;
     while (*at < x->n_items && x->items[*at].r == r)
         ++*at;
+    const bool forks = part->prefill && part->branch == r->live[0] && exec_must_fork(r);
     commit(x, part);
+    if (forks && !exec_must_fork(r))
+        IG_TRY(fork_again(r, err));
     if (prompt_done(part) && r->p.max_tokens == 0) {
         exec_end_all(r, IG_EXEC_LENGTH);
         return IG_OK;

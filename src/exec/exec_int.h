@@ -183,6 +183,8 @@ uint32_t exec_snapshot(ig_exec *x);
 void exec_build(ig_exec *x, const ig_sched_result *result, uint32_t n_jobs, uint64_t now_ns);
 /* The branch of r that is to catch up, its rows, and whether it gives logits at the end. */
 uint32_t exec_catch_up(const ig_exec_request *r, uint32_t *rows, bool *output);
+/* The others are to fork from the first live branch when it has the prompt. */
+bool exec_must_fork(const ig_exec_request *r);
 
 /* exec_draw.c: after a step ran, while its logits are there. */
 void exec_collect(ig_exec *x);

@@ -303,6 +303,7 @@ ig_status ig_exec_submit(ig_exec *x, const ig_exec_params *params, ig_exec_reque
     }
     r->p = *params;
     r->p.events = NULL; /* until it is attached */
+    r->p.uncached = params->uncached || x->o.uncached;
     r->exec = x;
     exec_core_retain(x);
     ig_ref_init(&r->refs);
