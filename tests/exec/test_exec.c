@@ -1,0 +1,177 @@
+/* test_exec.c: the executor against each request computed alone: random workloads under every
+ * policy, chunk budget, pool and cache; shared beginnings; preemption; fairness. One thread, turn
+ * by turn. */
+#include "exec_world.h"
+#include "os/os.h"
+#include "test.h"
+
+enum { CLIENTS = 40, PROMPT_MAX = 150, PREFIXES = 3 };
+
+/* ---- random workloads -------------------------------------------------------------------------
+ */
+
+/* What one client asked for; its arrays live as long. */
+typedef struct client {
+    ig_exec_params p;
+    int32_t ids[PROMPT_MAX], end_ids[2], word[2];
+    ig_token_run stop_word;
+    ig_exec_request *r;
+    answer got;
+    uint32_t submit_turn, cancel_turn; /* 0 = never */
+    bool late;                         /* its deadline has passed already */
+} client;
+
+static client clients[CLIENTS];
+static uint64_t n_preempted, n_cached, n_completed, n_copies;
+
+static void random_sampling(world_rng *rng, ig_sample_params *s) {
+    s->seed = world_below(rng, 1000);
+    if (world_below(rng, 2))
+        return;
+    s->temperature = 0.5f + 0.1f * (float)world_below(rng, 10);
+    s->top_k = (int32_t)world_below(rng, 30);
+    s->penalty_repeat = world_below(rng, 2) ? 1.3f : 1;
+    s->no_repeat_ngram = world_below(rng, 3) ? 0 : 2;
+    s->context_tokens = 4096;
+}
+
+static void random_client(world_rng *rng, client *c, uint32_t vocab) {
+    const uint32_t n = 1 + world_below(rng, PROMPT_MAX), shared = world_below(rng, PREFIXES);
+    memset(c, 0, sizeof *c);
+    for (uint32_t i = 0; i < n; i++) /* most begin as others do */
+        c->ids[i] =
+            (int32_t)(i < 90 && shared ? (i * 7 + shared) % vocab : world_below(rng, vocab));
+    c->p = world_params(c->ids, n, 1 + world_below(rng, 150));
+    random_sampling(rng, &c->p.sampling);
+    c->p.sampling.end_ids = c->p.end_ids = c->end_ids;
+    c->p.sampling.n_end_ids = c->p.n_end_ids = world_below(rng, 4) ? 0 : world_below(rng, 3);
+    c->p.sampling.min_tokens = world_below(rng, 2) ? 0 : world_below(rng, 5);
+    c->end_ids[0] = (int32_t)world_below(rng, vocab);
+    c->end_ids[1] = (int32_t)world_below(rng, vocab);
+    c->word[0] = (int32_t)world_below(rng, vocab);
+    c->word[1] = (int32_t)world_below(rng, vocab);
+    c->stop_word = (ig_token_run){c->word, 1 + world_below(rng, 2)};
+    c->p.stop_words = &c->stop_word;
+    c->p.n_stop_words = world_below(rng, 4) == 0;
+    const uint32_t kind = world_below(rng, 5);
+    if (kind == 0) {
+        c->p.n_sequences = 2 + world_below(rng, 3);
+    } else if (kind == 1) {
+        const uint32_t width = 2 + world_below(rng, 3);
+        c->p.beam = (ig_beam_params){
+            .width = width, .length_penalty = 1, .early_stopping = (int32_t)world_below(rng, 2)};
+        c->p.n_sequences = world_below(rng, width + 1);
+        c->p.streaming = false;
+        c->p.n_stop_words = 0;
+        c->p.sampling.min_tokens = 0;
+        c->p.max_tokens = 1 + world_below(rng, 20);
+    }
+    c->p.priority = (float)world_below(rng, 3) - 1;
+    c->p.uncached = world_below(rng, 8) == 0;
+    c->p.scope[0] = world_below(rng, 6) == 0;
+    c->submit_turn = world_below(rng, 60);
+    c->cancel_turn = world_below(rng, 6) == 0 ? 1 + world_below(rng, 120) : 0;
+    c->late = world_below(rng, 20) == 0;
+    if (c->late)
+        c->p.deadline_ns = 1 + world_below(rng, 2) * (ig_clock_ns() + 2000000);
+}
+
+static bool any_waits(uint32_t n) {
+    bool any = false;
+    for (uint32_t i = 0; i < n; i++)
+        any = any || (clients[i].r && !ig_exec_done(clients[i].r));
+    return any;
+}
+
+/* Submits, works and cancels by turn; false when somebody waits and nothing runs. */
+static bool play(world *w, uint32_t n) {
+    for (uint32_t turn = 0, idle = 0; idle < 150; turn++) {
+        for (uint32_t i = 0; i < n; i++) {
+            client *c = &clients[i];
+            ig_err err = {0};
+            if (c->submit_turn == turn && ig_exec_submit(w->exec, &c->p, &c->r, &err) &&
+                err.code != IG_ELIMIT) /* more beams than pages */
+                TEST_FAIL("submit: %s", err.message);
+            if (c->cancel_turn && c->cancel_turn == turn && c->r)
+                ig_exec_cancel(c->r);
+            if (c->r && turn % 3 == i % 3)
+                answer_take(&c->got, c->r);
+        }
+        idle = ig_exec_work(w->exec) ? 0 : idle + 1;
+        if (turn > 200000 || (idle && any_waits(n))) {
+            TEST_FAIL("turn %u: nothing runs, yet somebody waits", turn);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void check_clients(const world *w, uint32_t n) {
+    static answer want;
+    for (uint32_t i = 0; i < n; i++) {
+        client *c = &clients[i];
+        ig_err err = {0};
+        ig_exec_request_facts f;
+        if (!c->r)
+            continue;
+        answer_take(&c->got, c->r);
+        ig_exec_request_describe(c->r, &f);
+        CHECK(ig_exec_done(c->r) && f.stage == IG_EXEC_COMPLETE);
+        if (answer_alone(&want, w, &c->p, f.seed, &err))
+            TEST_FAIL("alone: %s", err.message);
+        if (!answer_same(&c->got, &want, c->cancel_turn || c->late))
+            TEST_FAIL("client %u: prompt %u, n %u, beams %u, uncached %d, preempted %u: %s", i,
+                      c->p.n_ids, c->p.n_sequences, c->p.beam.width, c->p.uncached, f.n_preempted,
+                      c->got.err.message);
+        ig_exec_request_close(&c->r);
+    }
+}
+
+static void random_world(uint64_t seed) {
+    static const uint32_t WINDOWS[][3] = {{0}, {0, 40}, {24}, {0, 32, 70}};
+    static const uint32_t GROUPS[] = {1, 2, 1, 3};
+    world_rng rng = {seed * 77 + 5};
+    world w;
+    ig_err err = {0};
+    const uint32_t shape = world_below(&rng, 4);
+    const uint32_t budget = 8u << world_below(&rng, 4);
+    world_options o = {.vocab = 64 + world_below(&rng, 64),
+                       .n_groups = GROUPS[shape],
+                       .seqs = 4 + world_below(&rng, 5),
+                       .tokens = budget + world_below(&rng, 9),
+                       .pages = 10 + world_below(&rng, 16),
+                       .policy = (ig_exec_policy)world_below(&rng, IG_EXEC_POLICY_COUNT),
+                       .uncached = world_below(&rng, 4) == 0,
+                       .ageing_us = world_below(&rng, 2) ? 0 : 1000,
+                       .context = 280,
+                       .n_threads = 1 + world_below(&rng, 2)};
+    memcpy(o.windows, WINDOWS[shape], sizeof o.windows);
+    REQUIRE(world_open(&w, &o, &err));
+    for (uint32_t i = 0; i < CLIENTS; i++)
+        random_client(&rng, &clients[i], w.vocab);
+    (void)play(&w, CLIENTS);
+    check_clients(&w, CLIENTS);
+    CHECK(world_is_clean(&w));
+    CHECK(o.policy == IG_EXEC_MAX_UTILIZATION || world_facts(&w).n_preemptions == 0);
+    n_preempted += world_facts(&w).n_preemptions;
+    n_cached += world_facts(&w).cached_tokens;
+    n_completed += world_facts(&w).n_completed;
+    n_copies += w.h.n_copies;
+    if (test_failures)
+        fprintf(stderr,
+                "world %llu: policy %d, %u groups, windows %u %u %u, %u pages, uncached %d\n",
+                (unsigned long long)seed, (int)o.policy, o.n_groups, o.windows[0], o.windows[1],
+                o.windows[2], o.pages, o.uncached);
+    world_close(&w);
+}
+
+TEST(random_workloads_give_what_each_request_gives_alone) {
+    for (uint64_t seed = 0; seed < 400 && !test_failures; seed++)
+        random_world(seed);
+    /* The worlds are rough enough to mean something. */
+    CHECK(n_preempted > 100 && n_cached > 10000 && n_completed > 5000 && n_copies > 1000);
+}
+
+int main(int argc, char **argv) {
+    return RUN(argc, argv, T(random_workloads_give_what_each_request_gives_alone));
+}
