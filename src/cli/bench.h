@@ -19,8 +19,22 @@ uint32_t bench_list_max(const bench_list *list);
 /* Any tokens: how fast a model is does not depend on what it reads. *state is the seed, and moves
  * on. */
 void bench_random_ids(int32_t *ids, size_t n, uint32_t vocabulary, uint64_t *state);
+uint32_t bench_random(uint64_t *state); /* 31 bits */
+void bench_sort(double *values, size_t n);
+
+/* bench_load.c */
+typedef struct bench_arrival {
+    double at_s;
+    uint32_t pp, tg;
+    uint64_t prefix; /* prompts of the same one begin with the same tokens; 0 = with nobody's */
+} bench_arrival;
+/* What arrives, in order: drawn as the options say, or read from the trace. *out is freed with
+ * ig_free. Returns the exit code; what is wrong was printed. */
+int bench_read_load(const cli_options *o, bench_arrival **out, uint32_t *n);
+uint64_t bench_seed(const cli_options *o);
 
 /* Each is one kind of benchmark and returns the exit code. format: "md", "csv" or "json". */
 int bench_batch(const cli_options *o, const char *format);
+int bench_serve(const cli_options *o, const char *format);
 
 #endif

@@ -46,8 +46,11 @@ typedef struct cli_options {
     /* bench */
     const char *bench_prompt, *bench_predict, *bench_depth, *output_format;
     uint32_t repeats; /* 0 = as the benchmark likes */
-    bool ops, batches, shared_prompt;
+    bool ops, batches, shared_prompt, serve_sim;
     const char *npp, *ntg, *npl;
+    uint32_t requests, shared_prefix, kv_tokens, load_seed; /* 0 = not given */
+    double rate, spread, ttft_slo, itl_slo;                 /* spread: negative = not given */
+    const char *trace;
     /* perplexity */
     const char *base_file;
     bool kl;

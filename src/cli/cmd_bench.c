@@ -38,14 +38,14 @@ uint32_t bench_list_max(const bench_list *list) {
     return max;
 }
 
-static uint32_t next_random(uint64_t *state) {
+uint32_t bench_random(uint64_t *state) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(*state >> 33);
 }
 
 void bench_random_ids(int32_t *ids, size_t n, uint32_t vocabulary, uint64_t *state) {
     for (size_t i = 0; i < n; i++)
-        ids[i] = (int32_t)(next_random(state) % vocabulary);
+        ids[i] = (int32_t)(bench_random(state) % vocabulary);
 }
 
 /* One repetition from a session that holds `depth` tokens; leaves it so. Negative on failure. */
@@ -69,6 +69,10 @@ static double run_once(ingot_session *s, const bench_test *t, int32_t *ids, floa
 static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+void bench_sort(double *values, size_t n) {
+    qsort(values, n, sizeof *values, ascending);
 }
 
 static bool run_test(const cli_options *o, ingot_model *model, const bench_test *t,
@@ -105,7 +109,7 @@ static bool run_test(const cli_options *o, ingot_model *model, const bench_test 
         }
     }
     if (ok) {
-        qsort(rates, repeats, sizeof *rates, ascending);
+        bench_sort(rates, repeats);
         r->min = rates[0];
         r->max = rates[repeats - 1];
         r->median = (rates[(repeats - 1) / 2] + rates[repeats / 2]) / 2;
@@ -235,23 +239,46 @@ static int bench_single(const cli_options *o, const char *format) {
     return code;
 }
 
-/* The first option that belongs to another kind of benchmark; NULL when there is none. */
-static const char *stray_option(const cli_options *o) {
+typedef enum bench_kind { SINGLE = 1, BATCH = 2, SERVE = 4 } bench_kind;
+
+/* False, printed, when an option belongs to another kind of benchmark. */
+static bool check_kind(const cli_options *o, bench_kind kind) {
     const struct {
         const char *name;
-        bool given, in_batch, in_single;
+        bool given;
+        unsigned kinds;
     } rows[] = {
-        {"-p", o->bench_prompt, false, true},    {"-n", o->bench_predict, false, true},
-        {"-d", o->bench_depth, false, true},     {"-r", o->repeats > 0, false, true},
-        {"--ops", o->ops, false, true},          {"-npp", o->npp, true, false},
-        {"-ntg", o->ntg, true, false},           {"-npl", o->npl, true, false},
-        {"-pps", o->shared_prompt, true, false},
+        {"-p", o->bench_prompt, SINGLE},
+        {"-n", o->bench_predict, SINGLE},
+        {"-d", o->bench_depth, SINGLE},
+        {"-r", o->repeats > 0, SINGLE},
+        {"--ops", o->ops, SINGLE},
+        {"-npp", o->npp, BATCH | SERVE},
+        {"-ntg", o->ntg, BATCH | SERVE},
+        {"-npl", o->npl, BATCH | SERVE},
+        {"-pps", o->shared_prompt, BATCH},
+        {"--requests", o->requests > 0, SERVE},
+        {"--rate", o->rate > 0, SERVE},
+        {"--spread", o->spread >= 0, SERVE},
+        {"--trace", o->trace, SERVE},
+        {"--shared-prefix", o->shared_prefix > 0, SERVE},
+        {"--ttft-slo", o->ttft_slo > 0, SERVE},
+        {"--itl-slo", o->itl_slo > 0, SERVE},
+        {"--kv-tokens", o->kv_tokens > 0, SERVE},
+        {"-s", o->load_seed > 0, SERVE},
     };
+    static const char *const names[] = {
+        [BATCH] = "--batch", [SERVE] = "--serve-sim", [BATCH | SERVE] = "--batch or --serve-sim"};
     for (size_t i = 0; i < IG_COUNT(rows); i++) {
-        if (rows[i].given && !(o->batches ? rows[i].in_batch : rows[i].in_single))
-            return rows[i].name;
+        if (!rows[i].given || (rows[i].kinds & kind))
+            continue;
+        if (kind == SINGLE)
+            cli_usage("%s goes with %s only", rows[i].name, names[rows[i].kinds]);
+        else
+            cli_usage("%s does not go with %s; leave one out", rows[i].name, names[kind]);
+        return false;
     }
-    return NULL;
+    return true;
 }
 
 int cmd_bench(const cli_options *o) {
@@ -262,10 +289,12 @@ int cmd_bench(const cli_options *o) {
         return cli_usage("--json contradicts -o %s; leave one out", format);
     if (o->ops && strcmp(format, "md") != 0)
         return cli_usage("--ops prints text; it does not go with %s", format);
-    const char *stray = stray_option(o);
-    if (stray)
-        return cli_usage(o->batches ? "%s does not go with --batch; leave one out"
-                                    : "%s goes with --batch only",
-                         stray);
-    return o->batches ? bench_batch(o, format) : bench_single(o, format);
+    if (o->batches && o->serve_sim)
+        return cli_usage("--batch and --serve-sim are measured one at a time; leave one out");
+    const bench_kind kind = o->batches ? BATCH : o->serve_sim ? SERVE : SINGLE;
+    if (!check_kind(o, kind))
+        return EXIT_USAGE;
+    return kind == BATCH   ? bench_batch(o, format)
+           : kind == SERVE ? bench_serve(o, format)
+                           : bench_single(o, format);
 }

@@ -74,7 +74,7 @@ static int run(int argc, char **argv) {
             cli_man(stdout, (cli_command_id)c);
             return EXIT_OK;
         }
-        cli_options o = {.predict = -1};
+        cli_options o = {.predict = -1, .spread = -1};
         ingot_sampling_defaults(&o.sampling);
         if (!cli_parse((cli_command_id)c, argc, argv, &o))
             return EXIT_USAGE;

@@ -171,13 +171,36 @@ const opt_row CLI_OPTIONS[] = {
     {"--batch", NULL, OPT_FLAG, AT(batches), BENCH, 0, 0,
      "many sequences at once: -npp, -ntg and -npl say how long and how many"},
     {"-npp, --npp", "N", OPT_STR, AT(npp), BENCH, 0, 0,
-     "tokens of each prompt, e.g. 128,512 (default: 128)"},
+     "tokens of each prompt, e.g. 128,512; with --serve-sim: their mean (default: 128)"},
     {"-ntg, --ntg", "N", OPT_STR, AT(ntg), BENCH, 0, 0,
-     "tokens that each sequence generates after its first (default: 128)"},
+     "tokens that each sequence generates after its first; with --serve-sim: the mean of all that "
+     "it generates (default: 128)"},
     {"-npl, --npl", "N", OPT_STR, AT(npl), BENCH, 0, 0,
-     "sequences at once, at most 4096 (default: 1,2,4,8,16,32)"},
+     "sequences at once, at most 4096 (default: 1,2,4,8,16,32; with --serve-sim: 32)"},
     {"-pps, --pps", NULL, OPT_FLAG, AT(shared_prompt), BENCH, 0, 0,
      "with --batch: the sequences share one prompt, which is computed once"},
+    {"--serve-sim", NULL, OPT_FLAG, AT(serve_sim), BENCH, 0, 0,
+     "requests that come and go, as a server would see them; the options below belong to it"},
+    {"--requests", "N", OPT_U32, AT(requests), BENCH, 1, IG_EXEC_REQUESTS_MAX,
+     "requests that arrive (default: 100)"},
+    {"--rate", "X", OPT_F64, AT(rate), BENCH, 0, 1e6,
+     "arrivals per second, as a Poisson process; 0 = all at once (default: 0)"},
+    {"--spread", "X", OPT_F64, AT(spread), BENCH, 0, 1,
+     "lengths are drawn evenly within this share of -npp and -ntg (default: 0.5)"},
+    {"--trace", "FILE", OPT_STR, AT(trace), BENCH, 0, 0,
+     "arrivals instead, a JSON object a line: t (seconds), pp, tg, and perhaps prefix, a number; "
+     "- is standard input"},
+    {"--shared-prefix", "N", OPT_U32, AT(shared_prefix), BENCH, 1, 67108864,
+     "the first N tokens of all prompts (of a trace: of those with the same prefix) are the same"},
+    {"--ttft-slo", "MS", OPT_F64, AT(ttft_slo), BENCH, FLT_MIN, 1e9,
+     "goodput counts requests whose first token came within MS milliseconds (default: any)"},
+    {"--itl-slo", "MS", OPT_F64, AT(itl_slo), BENCH, FLT_MIN, 1e9,
+     "and whose further tokens took MS milliseconds each in the mean (default: any)"},
+    {"--kv-tokens", "N", OPT_U32, AT(kv_tokens), BENCH, 1, U32_MAX,
+     "memory for keys and values (default: all sequences at their longest, in half of the free "
+     "memory)"},
+    {"-s, --seed", "N", OPT_U32, AT(load_seed), BENCH, 1, U32_MAX,
+     "seed of arrivals, lengths and tokens (default: 42)"},
 
     {"--kl-divergence-base", "FILE", OPT_STR, AT(base_file), PPL, 0, 0,
      "file of base log-probabilities: written, or read with --kl-divergence"},
@@ -226,7 +249,8 @@ const cli_command CLI_COMMANDS[CMD_COUNT] = {
         "Works on any GGUF file, also of an architecture that cannot be run.",
         "ingot info model.gguf --plan", .run = cmd_info, .model_optional = true},
     [CMD_BENCH] = {
-        "bench", "MODEL [-p N] [-n N] [-d N] [-r N] | MODEL --batch [-npp N] [-ntg N] [-npl N] [-pps]",
+        "bench", "MODEL [-p N] [-n N] [-d N] [-r N] | MODEL --batch [-npp N] [-ntg N] [-npl N] [-pps]"
+        " | MODEL --serve-sim [--requests N --rate X | --trace FILE]",
         "prompt and generation speed, with the share of the roof",
         "Every test runs once to warm up and -r times measured. "
         "The share of the roof compares prompt processing with\n"
@@ -234,7 +258,9 @@ const cli_command CLI_COMMANDS[CMD_COUNT] = {
         "and generation with its measured read bandwidth.\n"
         "--batch runs many sequences through the executor, in llama-batched-bench's columns: T_PP ends with the last\n"
         "prompt's first token, T_TG holds the -ntg steps after it. In JSON, one line a row, \"host\" is the percentage\n"
-        "of the steps' time that was not the device's.",
+        "of the steps' time that was not the device's.\n"
+        "--serve-sim sends requests from one client thread and times what it receives: TTFT from the moment when a\n"
+        "request was due, ITL between tokens, goodput as requests a second that kept both limits.",
         "ingot bench model.gguf -p 512 -n 128 -r 5 --json", .run = cmd_bench},
     [CMD_PERPLEXITY] = {
         "perplexity", "MODEL -f TEXT", "perplexity of a text, or divergence from a saved base",
