@@ -132,6 +132,7 @@ static void KF(held)(const ig_four_args *args, const uint8_t *x, uint32_t n) {
     for (uint32_t b = 0; b < nb; b++, x += (size_t)n * IG_Q8_DWORDS * 4) {
         if (b == turn)
             ahead += args->ahead_next;
+        ig_fetch_out(args, n, b);
         if (b % 8 == 0) {
             scales = quants;
             quants += ig_round_up(IG_MIN(8, nb - b) * CF(scale_bytes), IG_LINE);

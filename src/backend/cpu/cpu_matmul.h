@@ -8,7 +8,7 @@
  * blocks in the same order with the same operations whatever n_cols is: one token alone and the
  * same token among 512 give the same bits. So do the ISAs among each other, apart from BF16 weights
  * on avx512, whose activations are rounded to BF16. Tested.
- * All functions are pure, allocate nothing, and may be called by any thread; multiply needs 192 KiB
+ * All functions are pure, allocate nothing, and may be called by any thread; multiply needs 48 KiB
  * of stack. */
 #ifndef IG_BACKEND_CPU_MATMUL_H
 #define IG_BACKEND_CPU_MATMUL_H
@@ -43,9 +43,9 @@ typedef struct ig_matmul_kernel {
                  void *dst);
     /* out[c * out_stride + (t - tile0) * 16 + r] = sum_k W[16 t + r][k] x[c][k] for tiles [tile0,
      * tile1) and columns [0, n_cols) of packed activations. Rows beyond the matrix are written as 0
-     * (out has room for whole tiles). Kernels work on two tiles at a time: shares of an even number
-     * of tiles waste nothing. NaN and infinity in a column make its outputs NaN or infinite and
-     * touch no other column. */
+     * (out has room for whole tiles). Kernels work on four vectors of rows at a time: shares of a
+     * multiple of four tiles waste nothing. NaN and infinity in a column make its outputs NaN or
+     * infinite and touch no other column. */
     void (*multiply)(const void *packed, uint32_t rows, uint32_t cols, uint32_t tile0,
                      uint32_t tile1, const void *acts, uint32_t n_cols, float *out,
                      size_t out_stride);

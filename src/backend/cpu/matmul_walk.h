@@ -8,10 +8,12 @@
  * per eight words). What a column costs does not depend on their number, weights are read from
  * memory once, and loads, conversions and stores lie evenly between the dot products.
  *
- * Tried and slower (Q4_K from L2, one core, share of the dot rate; a span of 6, 16, 64 columns has
- * 73, 77, 80 %): two vectors of rows x 6 columns with all sums in registers (53 %); four x 6 with
- * the float sums in L1 (62 %: 24 stores in a burst; x 4: 70 %); panels of 256 inputs unpacked to L1
- * for groups of 6 columns (6, 16, 64 columns: 53, 70, 78 %). */
+ * Tried and slower. Q4_K from L2, one core, share of the dot rate, where a span of 6, 16, 64
+ * columns has 73, 77, 80 %: four vectors of rows x 6 columns straight from the tiles, float sums in
+ * L1 (62 %, its 24 stores come in a burst; x 4 columns 70 %); panels of 256 inputs unpacked to L1
+ * for groups of 6 columns (16, 64 columns: 70, 78 %). From memory, 6 columns: two vectors of rows
+ * with all sums in registers 248 GOPS, a span 280 to 299. Fetching the next lines after the loads
+ * of eight words instead of before: the same. */
 #ifndef IG_BACKEND_CPU_MATMUL_WALK_H
 #define IG_BACKEND_CPU_MATMUL_WALK_H
 
@@ -126,6 +128,15 @@ static inline void ig_fetch_lines(const ig_four_args *args, ptrdiff_t ahead, uin
     for (uint32_t line = from; line < to; line++) {
         for (int v = 0; v < 4; v++)
             IG_AHEAD(args->t[v] + ahead + line * IG_LINE);
+    }
+}
+
+/* Fetches what block b of n_blocks has to of the place of the result: columns of a wide one lie in
+ * pages of their own, and the stores would wait for memory at the end. */
+static inline void ig_fetch_out(const ig_four_args *args, uint32_t n, uint32_t b) {
+    for (uint32_t c = n * b / args->n_blocks; c < n * (b + 1) / args->n_blocks; c++) {
+        for (int v = 0; v < 4; v++)
+            __builtin_prefetch(args->out[v] + c * args->out_stride[v], 1, 2);
     }
 }
 

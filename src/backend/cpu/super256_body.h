@@ -254,6 +254,7 @@ static void KF(held)(const ig_four_args *args, const uint8_t *x, uint32_t n) {
     for (uint32_t b = 0; b < nb; b++) {
         if (b == turn)
             ahead += args->ahead_next;
+        ig_fetch_out(args, n, b);
         if (CF(mins) > 0) {
             KF(hold_mins)(&h[0]);
             KF(hold_mins)(&h[1]);
