@@ -199,9 +199,9 @@ static uint32_t chunk_tiles(const linear_run *r, uint32_t part, uint32_t total_t
     if (few)
         return IG_MIN(even_chunk(tiles, r->s->n_threads, least, want), most);
     const uint32_t n = IG_MIN(IG_MAX(want, least), most);
-    /* Kernels work on pairs of vectors of rows: an odd tile at the end of a chunk costs as much as
-     * two. */
-    return n >= 8 ? n & ~3u : n >= 2 ? n & ~1u : IG_MIN(2u, IG_MAX(most, 1u));
+    /* Kernels work on four vectors of rows: a tile too many at the end of a chunk costs as much as
+     * four. */
+    return n >= 4 ? n & ~3u : IG_MIN(2u, IG_MAX(most, 1u));
 }
 
 void cpu_run_linear(cpu_step *s, const cpu_op *op, uint32_t thread) {

@@ -289,7 +289,8 @@ static ig_status reserve_scratch(cpu_module *m, ig_err *err) {
         m->local_acts[f] = local;
         local += ig_round_up(need.acts_own[f], 4096);
     }
-    m->chunk_floats = IG_MAX(CHUNK_FLOATS_MIN, m->plan->limits.tokens_max * IG_TILE_ROWS * 2u);
+    /* Room for the four tiles that a kernel reads at once, of both parts of a glu. */
+    m->chunk_floats = IG_MAX(CHUNK_FLOATS_MIN, m->plan->limits.tokens_max * 4 * IG_TILE_ROWS * 2);
     m->local_chunk = local;
     m->local_bytes = local + (size_t)IG_MAX(m->chunk_floats, IG_EXPERTS_MAX + 64u) * 4;
     m->shared_bytes = IG_MAX(IG_MAX(at, need.attend), (size_t)4096);
