@@ -52,9 +52,8 @@ static bool wants_all_rows(const ig_exec_request *r) {
 }
 
 static ig_kv_seq_options seq_options(const ig_exec_request *r) {
-    ig_kv_seq_options o = {.tokens_hint = r->length_max,
-                           .priority = r->p.kv_priority,
-                           .uncached = r->p.uncached};
+    ig_kv_seq_options o = {
+        .tokens_hint = r->length_max, .priority = r->p.kv_priority, .uncached = r->p.uncached};
     memcpy(o.scope, r->p.scope, sizeof o.scope);
     return o;
 }
