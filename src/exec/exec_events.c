@@ -112,7 +112,7 @@ static size_t take(ig_exec_events *e, ig_exec_request **out, size_t max) {
 size_t ig_exec_events_take(ig_exec_events *e, ig_exec_request **out, size_t max,
                            uint64_t timeout_ns) {
     const uint64_t start = ig_clock_ns();
-    for (;;) {
+    while (max) { /* who takes nothing leaves the descriptor as it is */
         const uint32_t ticket = ig_gate_ticket(&e->gate);
         /* First the descriptor, then the flag, then the ring: a push in between is either seen by
          * this look at the ring or raises the descriptor anew. */
@@ -121,12 +121,13 @@ size_t ig_exec_events_take(ig_exec_events *e, ig_exec_request **out, size_t max,
             (void)ig_flag_swap(&e->raised, 0);
         }
         const size_t n = take(e, out, max);
-        if (n == max && n > 0 && !ig_flag_swap(&e->raised, 1)) /* there may be more */
+        if (n == max && !ig_flag_swap(&e->raised, 1)) /* there may be more */
             ig_event_fd_raise(e->fd);
         const uint64_t spent = ig_clock_ns() - start;
-        if (n || max == 0 || spent >= timeout_ns)
+        if (n || spent >= timeout_ns)
             return n;
         (void)ig_gate_wait(&e->gate, ticket,
                            timeout_ns == UINT64_MAX ? UINT64_MAX : timeout_ns - spent);
     }
+    return 0;
 }
