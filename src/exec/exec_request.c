@@ -242,7 +242,7 @@ static ig_status make(const ig_exec *x, ig_exec_request *r, ig_err *err) {
         IG_TRY(make_branch(x, r, i, err));
     if (r->beams) {
         p->beam.n_vocab = x->n_vocab;
-        p->beam.max_tokens = IG_MIN(p->max_tokens, x->context - p->n_ids + 1);
+        p->beam.max_tokens = IG_MIN(IG_MAX(p->max_tokens, 1), x->context - p->n_ids + 1);
         p->beam.end_ids = p->end_ids;
         p->beam.n_end_ids = p->n_end_ids;
         IG_TRY(ig_beam_create(&r->search, &p->beam, err));
