@@ -517,7 +517,7 @@ bool ig_exec_done(const ig_exec_request *r) {
 }
 
 bool ig_exec_ready(const ig_exec_request *r) {
-    return ig_exec_done(r) || ig_record_log_pending(&r->log) > 0;
+    return ig_exec_done(r) || (r->p.streaming && ig_record_log_pending(&r->log) > 0);
 }
 
 static ig_status wait_for(ig_exec_request *const *requests, size_t n, bool all, bool ended,
