@@ -316,14 +316,14 @@ ig_status ig_exec_submit(ig_exec *x, const ig_exec_params *params, ig_exec_reque
         status = make(x, r, err);
     if (!status && params->events && !(status = exec_events_attach(params->events, err)))
         r->p.events = params->events;
+    *out = r; /* before anybody can hear of it over an event queue */
     if (!status)
         status = enter(x, r, err);
     if (status) {
+        *out = NULL;
         exec_release(r);
-        return status;
     }
-    *out = r;
-    return IG_OK;
+    return status;
 }
 
 void ig_exec_cancel(ig_exec_request *r) {
