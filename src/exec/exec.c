@@ -451,7 +451,8 @@ ig_status ig_exec_drain(ig_exec *x, uint64_t timeout_ns, ig_err *err) {
     ig_flag_set(&x->closed, 1);
     for (;;) {
         const uint32_t ticket = ig_gate_ticket(&x->news);
-        if (ig_flag_get(&x->submitters) + ig_flag_get(&x->unfinished) == 0)
+        const uint32_t coming = ig_flag_get(&x->submitters); /* first: they become unfinished */
+        if (coming + ig_flag_get(&x->unfinished) == 0)
             return IG_OK;
         const uint64_t spent = ig_clock_ns() - start;
         if (spent >= timeout_ns)

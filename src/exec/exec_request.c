@@ -264,9 +264,21 @@ static ig_status make(const ig_exec *x, ig_exec_request *r, ig_err *err) {
     return IG_OK;
 }
 
+/* Around every push into the inbox: nobody destroys the executor, and no drain ends, in between. */
+static void come(ig_exec *x) {
+    (void)ig_flag_add(&x->submitters, 1);
+}
+
+static void leave(ig_exec *x) {
+    (void)ig_flag_add(&x->submitters, (uint32_t)-1);
+    ig_gate_open(&x->work);
+    if (ig_flag_get(&x->closed)) /* a drain may wait for this */
+        ig_gate_open(&x->news);
+}
+
 static ig_status enter(ig_exec *x, ig_exec_request *r, ig_err *err) {
     ig_status status = IG_OK;
-    (void)ig_flag_add(&x->submitters, 1); /* the thread does not end while one may be in between */
+    come(x);
     if (ig_flag_get(&x->closed)) {
         status = ig_fail(err, IG_ECANCELLED,
                          "the executor takes no more requests: it is shutting "
@@ -287,9 +299,7 @@ static ig_status enter(ig_exec *x, ig_exec_request *r, ig_err *err) {
             status = ig_fail(err, IG_EBUSY, "the executor's inbox is full; try again later");
         }
     }
-    (void)ig_flag_add(&x->submitters, (uint32_t)-1);
-    if (!status)
-        ig_gate_open(&x->work);
+    leave(x);
     return status;
 }
 
@@ -331,12 +341,16 @@ void ig_exec_cancel(ig_exec_request *r) {
     if (exec_ended(r))
         return;
     ig_cancel_raise(&r->cancel);
-    ig_ref_retain(&r->refs);
-    if (!ig_ring_push(x->inbox, exec_mark(r))) {
-        exec_release(r);
-        ig_flag_set(&x->scan, 1);
+    come(x);
+    /* One that stops cancels everything, and nobody empties its inbox any more. */
+    if (!ig_flag_get(&x->stopping)) {
+        ig_ref_retain(&r->refs);
+        if (!ig_ring_push(x->inbox, exec_mark(r))) {
+            exec_release(r);
+            ig_flag_set(&x->scan, 1);
+        }
     }
-    ig_gate_open(&x->work);
+    leave(x);
 }
 
 void ig_exec_request_close(ig_exec_request **request) {
