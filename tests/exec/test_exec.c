@@ -172,6 +172,185 @@ TEST(random_workloads_give_what_each_request_gives_alone) {
     CHECK(n_preempted > 100 && n_cached > 10000 && n_completed > 5000 && n_copies > 1000);
 }
 
+/* ---- shared beginnings ------------------------------------------------------------------------
+ */
+
+enum { FAMILY = 100, COMMON = 1000, OWN = 20 };
+
+/* The family's prompts begin alike, in `n_scopes` scopes. Returns prefill rows. */
+static uint64_t run_family(bool uncached, uint32_t n_scopes) {
+    static int32_t ids[FAMILY][COMMON + OWN];
+    static answer got, want;
+    static ig_exec_request *r[FAMILY];
+    world w;
+    ig_err err = {0};
+    const world_options o = {.tokens = 256, .pages = 400, .uncached = uncached};
+    if (!world_open(&w, &o, &err))
+        return 0;
+    for (uint32_t i = 0; i < FAMILY; i++) {
+        for (uint32_t k = 0; k < COMMON + OWN; k++)
+            ids[i][k] = (int32_t)(k < COMMON ? k * 7 % 61 : (k * i + i) % 64);
+        ig_exec_params p = world_params(ids[i], COMMON + OWN, 4);
+        p.scope[0] = (uint8_t)(i % n_scopes);
+        CHECK_OK(ig_exec_submit(w.exec, &p, &r[i], &err));
+    }
+    CHECK(world_run(&w));
+    for (uint32_t i = 0; i < FAMILY; i++) {
+        const ig_exec_params p = world_params(ids[i], COMMON + OWN, 4);
+        memset(&got, 0, sizeof got);
+        answer_take(&got, r[i]);
+        CHECK_OK(answer_alone(&want, &w, &p, 1, &err));
+        CHECK(answer_same(&got, &want, false));
+        ig_exec_request_close(&r[i]);
+    }
+    const ig_exec_facts f = world_facts(&w);
+    CHECK_EQ(f.prompt_tokens, FAMILY * (COMMON + OWN));
+    CHECK_EQ(f.prefill_tokens + f.cached_tokens, f.prompt_tokens);
+    CHECK(world_is_clean(&w));
+    world_close(&w);
+    return f.prefill_tokens;
+}
+
+TEST(shared_beginnings_are_computed_once_per_scope) {
+    const uint64_t cold = run_family(true, 1), warm = run_family(false, 1);
+    const uint64_t apart = run_family(false, 2);
+    CHECK_EQ(cold, FAMILY * (COMMON + OWN));
+    CHECK(warm * 5 < cold);
+    /* Whole pages are shared; the second one begins in the step that ends the first. */
+    CHECK(warm <= COMMON + FAMILY * (OWN + COMMON % IG_PAGE_TOKENS) + 256);
+    CHECK(apart >= 2 * COMMON && apart * 5 < cold);
+}
+
+static uint32_t cached_of(world *w, const int32_t *ids, uint32_t n, uint8_t priority) {
+    ig_err err = {0};
+    ig_exec_request *r;
+    ig_exec_request_facts f;
+    ig_exec_params p = world_params(ids, n, 1);
+    p.kv_priority = priority;
+    if (ig_exec_submit(w->exec, &p, &r, &err))
+        return 0;
+    (void)world_run(w);
+    ig_exec_request_describe(r, &f);
+    ig_exec_request_close(&r);
+    return f.n_cached;
+}
+
+TEST(cached_pages_of_higher_priority_stay) {
+    world w;
+    ig_err err = {0};
+    int32_t keep[128], drop[128], other[192];
+    for (int32_t i = 0; i < 192; i++) {
+        if (i < 128) {
+            keep[i] = i % 50;
+            drop[i] = i % 51 + 1;
+        }
+        other[i] = i % 53 + 2;
+    }
+    REQUIRE(world_open(&w, &(world_options){.pages = 12}, &err));
+    CHECK_EQ(cached_of(&w, keep, 128, 90), 0);
+    CHECK_EQ(cached_of(&w, drop, 128, 10), 0); /* younger, and less worth */
+    CHECK_EQ(cached_of(&w, other, 192, 35), 0);
+    CHECK_EQ(cached_of(&w, keep, 128, 90), 127);
+    CHECK(cached_of(&w, drop, 128, 10) < 96);
+    CHECK(world_is_clean(&w));
+    world_close(&w);
+}
+
+/* ---- preemption -------------------------------------------------------------------------------
+ */
+
+enum { TIGHT = 8, TIGHT_PROMPT = 60, TIGHT_MADE = 150 };
+
+/* Requests that together need far more than the pool; returns preemptions. */
+static uint64_t run_tight(ig_exec_policy policy, bool uncached) {
+    static int32_t ids[TIGHT][TIGHT_PROMPT];
+    static answer got, want;
+    ig_exec_request *r[TIGHT];
+    world w;
+    ig_err err = {0};
+    uint64_t preempted = 0;
+    const world_options o = {
+        .policy = policy, .pages = 20, .uncached = uncached, .tokens = 64, .seqs = 8};
+    if (!world_open(&w, &o, &err))
+        return 0;
+    for (uint32_t i = 0; i < TIGHT; i++) {
+        for (uint32_t k = 0; k < TIGHT_PROMPT; k++)
+            ids[i][k] = (int32_t)((i * 31 + k * 17) % 64);
+        const ig_exec_params p = world_params(ids[i], TIGHT_PROMPT, TIGHT_MADE);
+        CHECK_OK(ig_exec_submit(w.exec, &p, &r[i], &err));
+    }
+    CHECK(world_run(&w));
+    for (uint32_t i = 0; i < TIGHT; i++) {
+        const ig_exec_params p = world_params(ids[i], TIGHT_PROMPT, TIGHT_MADE);
+        ig_exec_request_facts f;
+        ig_exec_request_describe(r[i], &f);
+        preempted += f.n_preempted;
+        CHECK(i > 0 || f.n_preempted == 0); /* the first in rank never */
+        memset(&got, 0, sizeof got);
+        answer_take(&got, r[i]);
+        CHECK_OK(answer_alone(&want, &w, &p, 1, &err));
+        CHECK(answer_same(&got, &want, false));
+        ig_exec_request_close(&r[i]);
+    }
+    CHECK_EQ(world_facts(&w).n_preemptions, preempted);
+    CHECK(world_is_clean(&w));
+    world_close(&w);
+    return preempted;
+}
+
+TEST(preempted_requests_go_on_with_the_same_tokens) {
+    for (int uncached = 0; uncached < 2; uncached++) {
+        CHECK(run_tight(IG_EXEC_MAX_UTILIZATION, uncached) > 0);
+        CHECK_EQ(run_tight(IG_EXEC_GUARANTEED_NO_EVICT, uncached), 0);
+        CHECK_EQ(run_tight(IG_EXEC_STATIC_BATCH, uncached), 0);
+    }
+}
+
+/* Newcomers of the highest priority come without end; one of the lowest waits. */
+TEST(waiting_long_enough_beats_any_priority) {
+    world w;
+    ig_err err = {0};
+    int32_t ids[] = {1, 2, 3};
+    ig_exec_request *low, *high[4] = {NULL};
+    const world_options o = {.seqs = 1, .tokens = 8, .ageing_us = 2000};
+    REQUIRE(world_open(&w, &o, &err));
+    ig_exec_params p = world_params(ids, 3, 10);
+    p.priority = 1;
+    for (int i = 0; i < 4; i++)
+        CHECK_OK(ig_exec_submit(w.exec, &p, &high[i], &err));
+    (void)ig_exec_work(w.exec);
+    p.priority = -1;
+    const uint64_t start = ig_clock_ns();
+    CHECK_OK(ig_exec_submit(w.exec, &p, &low, &err));
+    uint64_t overtaken = 0;
+    p.priority = 1;
+    while (!ig_exec_done(low) && ig_clock_ns() - start < 2000000000ull) {
+        (void)ig_exec_work(w.exec);
+        for (int i = 0; i < 4; i++) {
+            if (!ig_exec_done(high[i]))
+                continue;
+            ig_exec_request_close(&high[i]);
+            CHECK_OK(ig_exec_submit(w.exec, &p, &high[i], &err));
+            overtaken++;
+        }
+    }
+    CHECK(ig_exec_done(low) && overtaken > 4);
+    /* Two units of priority are worth two ageing times; then it is at the front. */
+    ig_exec_request_facts f;
+    ig_exec_request_describe(low, &f);
+    CHECK(f.scheduled_ns - f.arrival_ns < 100 * 2000000ull);
+    for (int i = 0; i < 4; i++)
+        ig_exec_request_close(&high[i]);
+    ig_exec_request_close(&low);
+    CHECK(world_run(&w));
+    CHECK(world_is_clean(&w));
+    world_close(&w);
+}
+
 int main(int argc, char **argv) {
-    return RUN(argc, argv, T(random_workloads_give_what_each_request_gives_alone));
+    return RUN(argc, argv, T(random_workloads_give_what_each_request_gives_alone),
+               T(shared_beginnings_are_computed_once_per_scope),
+               T(cached_pages_of_higher_priority_stay),
+               T(preempted_requests_go_on_with_the_same_tokens),
+               T(waiting_long_enough_beats_any_priority));
 }
