@@ -130,16 +130,40 @@ typedef struct ingot_roof {
 } ingot_roof;
 INGOT_API ingot_status ingot_model_roof(ingot_model *model, ingot_roof *roof, ingot_error *error);
 
+/* Layers that keep equally many tokens share pages of keys and values. */
+#define INGOT_PAGE_GROUPS_MAX 4
+typedef struct ingot_forecast_group {
+    uint32_t layers;
+    uint32_t window; /* tokens that its layers keep; 0 = all */
+    uint32_t pages;  /* of one sequence at full context */
+    uint64_t page_bytes;
+} ingot_forecast_group;
+
 /* Bytes that a model will take with these options, before anything big is allocated. */
 typedef struct ingot_forecast {
     uint64_t weight_bytes; /* as in the file; packing for a device changes them by a few percent */
-    uint64_t kv_bytes;     /* keys and values of one session at full context, exact to a page */
+    /* Keys and values of all sequences at full context, exact to a page: what a session reserves,
+     * or an executor whose options leave it to that (executor.h). */
+    uint64_t kv_bytes;
     uint64_t kv_pages;
     uint64_t activation_bytes;               /* of full steps, an estimate on the safe side */
     uint64_t memory_total, memory_available; /* of this machine; 0 = unknown */
+    uint32_t context, batch, sequences;      /* as the model would be opened */
+    uint32_t context_trained;
+    uint32_t page_tokens, n_groups;
+    ingot_forecast_group groups[INGOT_PAGE_GROUPS_MAX];
 } ingot_forecast;
 INGOT_API ingot_status ingot_model_forecast(const char *path, const ingot_model_options *options,
                                             ingot_forecast *forecast, ingot_error *error);
+
+/* The most that fits into so much memory (0 = what is available now) beside the weights, each by
+ * itself; 0 = nothing, or the available memory is unknown. */
+typedef struct ingot_fit {
+    uint32_t context_max;   /* tokens of one sequence */
+    uint32_t sequences_max; /* of options.context tokens each */
+} ingot_fit;
+INGOT_API ingot_status ingot_model_fit(const char *path, const ingot_model_options *options,
+                                       uint64_t memory_bytes, ingot_fit *fit, ingot_error *error);
 
 /* What a model file says, as text or JSON; works on files of unknown architecture. */
 typedef enum ingot_report {
