@@ -23,7 +23,7 @@ typedef struct cli_options {
     cli_list words;    /* of a message behind it */
     /* model */
     const char *device, *cpu_isa, *cache_k, *cache_v, *rope_scaling;
-    uint32_t threads, context, batch;
+    uint32_t threads, context, batch, sequences;
     bool pin, verbose, no_log, quiet;
     double rope_freq_base, rope_freq_scale;
     /* text */
@@ -176,6 +176,9 @@ bool cli_generate_options(const cli_options *o, ingot_generate_options *g, ingot
 void cli_print_generated(const char *text, size_t n, const ingot_generate_result *r);
 /* Speed, on standard error. */
 void cli_print_speed(const ingot_model_facts *facts, const ingot_generate_result *r);
+
+/* info_fit.c. Returns the exit code. */
+int cli_info_fit(const cli_options *o, const ingot_model_options *m);
 
 /* chat.c */
 /* Talks until the end of input; *first is the first message when it has bytes.

@@ -135,7 +135,9 @@ const opt_row CLI_OPTIONS[] = {
     {"--metadata", NULL, OPT_FLAG, AT(metadata), INFO, 0, 0, "every key"},
     {"--tensors", NULL, OPT_FLAG, AT(tensors), INFO, 0, 0, "every tensor"},
     {"--plan", NULL, OPT_FLAG, AT(plan), INFO, 0, 0, "the plan that would run"},
-    {"--fit", NULL, OPT_FLAG, AT(fit), INFO, 0, 0, "memory that the model would take"},
+    {"--fit", NULL, OPT_FLAG, AT(fit), INFO, 0, 0, "memory that the model would take, and what would fit beside it"},
+    {"-np, --parallel", "N", OPT_U32, AT(sequences), INFO, 1, IG_EXEC_SEQS_MAX,
+     "with --fit: sequences at once, of -c tokens each (default: 1)"},
 
     {"--ids", NULL, OPT_FLAG, AT(ids), TOK, 0, 0, "print [1, 2, 3] and nothing else"},
     {"--ids", "FILE", OPT_STR, AT(file), LOGITS | DETOK, 0, 0,

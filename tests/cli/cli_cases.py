@@ -179,6 +179,10 @@ CASES = [
     ("run tiny.gguf -st -p a --chat-template chatml", "", 2, "\"chatml\" has nothing to fill in"),
     ("info tiny.gguf --fit --plan", "", 2, "leave out --fit or --plan"),
     ("info tiny.gguf --fit --tensors", "", 2, "leave out --metadata and --tensors"),
+    ("info tiny.gguf -np 4", "", 2, "-np goes with --fit only"),
+    ("info tiny.gguf --fit -np 4097", "", 2, "-np takes a whole number from 1 to 4096"),
+    ("info tiny.gguf --fit -ctk q9", "", 1, "cache type \"q9\""),
+    ("info vocab.gguf --fit", "", 1, "vocab.gguf"),
     ("info", "", 2, "no model given"),
     ("info tiny.gguf --archs", "", 2, "--archs is about no model"),
     ("bench tiny.gguf --json -o csv", "", 2, "--json contradicts -o csv"),
@@ -311,8 +315,30 @@ def info_json():
     plan = json.loads(run(["info", "tiny.gguf", "--json", "--plan"]).stdout)
     check("info", plan["backend"] == "cpu" and plan["weight_bytes"] > 800000, "plan")
     check("info", b"linear" in run(["info", "tiny.gguf", "--plan"]).stdout, "plan as text")
-    fit = json.loads(run(["info", "tiny.gguf", "--json", "--fit"]).stdout)
-    check("info", fit["fits"] and fit["kv_pages"] == 16, fit)
+
+
+def info_fit():
+    def ask(*args):
+        return json.loads(run(["info", "tiny.gguf", "--json", "--fit", *args]).stdout)
+    fit = ask()
+    group = fit["groups"][0]
+    check("fit", fit["fits"] and fit["kv_pages"] == group["pages"] == 16 and fit["kv_bytes"] == 16 * group["page_bytes"], fit)
+    check("fit", (fit["context"], fit["context_trained"], fit["sequences"], fit["page_tokens"]) == (512, 512, 1, 32), fit)
+    many = ask("-np", "5", "-c", "100", "-ctk", "q8_0")
+    check("fit", many["kv_pages"] == 5 * 4 and many["sequences"] == 5 and many["activation_bytes"] > fit["activation_bytes"], many)
+    check("fit", [(t["k"], t["v"]) for t in fit["types"]] == [(t, t) for t in ("f32", "f16", "bf16", "q8_0", "q4_0")], fit)
+    check("fit", (many["types"][0]["k"], many["types"][0]["v"]) == ("q8_0", "f16") and len(many["types"]) == 6, many)
+    f32, f16 = fit["types"][0], fit["types"][1]
+    check("fit", f32["kv_bytes"] == 2 * f16["kv_bytes"] and f16["kv_bytes"] == fit["kv_bytes"], fit)
+    check("fit", 512 < f32["context_max"] < f16["context_max"] and 1 < f32["sequences_max"] <= f16["sequences_max"], fit)
+    # What is said to fit does, and one page more does not.
+    memory = fit["memory_available"]
+    for context, fits in ((f32["context_max"], True), (f32["context_max"] * 2, False)):
+        told = ask("-c", str(context), "-ctk", "f32", "-ctv", "f32")
+        total = told["weight_bytes"] + told["kv_bytes"] + told["activation_bytes"]
+        check("fit", (total <= memory) == fits, (context, told, memory))
+    table = run(["info", "tiny.gguf", "--fit"]).stdout.decode()
+    check("fit", "16 pages, for 1 x 512 tokens" in table and "| sequences of 512 |" in table and "\n| q4_0, q4_0 | " in table, table)
 
 
 def perplexity():
@@ -474,7 +500,7 @@ def main():
                 f.write(data)
         for case in CASES:
             run_case(*case)
-        for test in (logits_file, bench_json, info_json, perplexity, seeds, help_texts, lost_output, no_permission,
+        for test in (logits_file, bench_json, info_json, info_fit, perplexity, seeds, help_texts, lost_output, no_permission,
                      long_prompts, interrupts, colours):
             test()
         os.chdir("/")
