@@ -260,7 +260,7 @@ const cli_command CLI_COMMANDS[CMD_COUNT] = {
         "and generation with its measured read bandwidth.\n"
         "--batch runs many sequences through the executor, in llama-batched-bench's columns: T_PP ends with the last\n"
         "prompt's first token, T_TG holds the -ntg steps after it. In JSON, one line a row, \"host\" is the percentage\n"
-        "of the steps' time that was not the device's.\n"
+        "of the -ntg steps' time that was not the device's.\n"
         "--serve-sim sends requests from one client thread and times what it receives: TTFT from the moment when a\n"
         "request was due, ITL between tokens, goodput as requests a second that kept both limits.",
         "ingot bench model.gguf -p 512 -n 128 -r 5 --json", .run = cmd_bench},
