@@ -209,7 +209,8 @@ void ig_pool_close(ig_pool **pool) {
 static ig_status check_usable(const ig_module *m, ig_err *err) {
     if (m->lost)
         return ig_fail(err, IG_EDEVICE,
-                       "an earlier step on %s failed; load the module and open its pools again",
+                       "device %s was lost in an earlier step; load the module and open its pools "
+                       "again",
                        m->fns->name);
     if (m->in_flight)
         return ig_fail(err, IG_EBUSY, "a step is in flight on %s; wait for it first", m->fns->name);
@@ -266,7 +267,7 @@ ig_status ig_step_submit(ig_module *module, ig_pool *pool, const ig_batch *batch
     IG_TRY(ig_batch_check(module, pool, batch, err));
     const ig_status status =
         module->fns->submit(module->self, pool ? pool->self : NULL, batch, err);
-    module->lost = status != IG_OK;
+    module->lost = status == IG_EDEVICE;
     module->in_flight = status == IG_OK;
     return status;
 }
@@ -277,7 +278,7 @@ ig_status ig_step_wait(ig_module *module, ig_err *err) {
                        module->fns->name);
     const ig_status status = module->fns->wait(module->self, err);
     module->in_flight = false;
-    module->lost = status != IG_OK;
+    module->lost = status == IG_EDEVICE;
     module->finished = status == IG_OK;
     return status;
 }

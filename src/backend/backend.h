@@ -148,7 +148,9 @@ IG_MUST_USE ig_status ig_pool_write(ig_pool *pool, uint32_t group, uint32_t page
 
 /* Checks the batch against the plan's limits and the pool (ids inside the vocabulary, rows covered,
  * page numbers inside the pool, outputs ascending …) and runs it: IG_EARGUMENT names the field.
- * Pages must hold what earlier steps wrote. */
+ * Pages must hold what earlier steps wrote. A step that fails may have written the places of its
+ * own rows and nothing else, so it can be tried again; only after IG_EDEVICE module and pools are
+ * lost. */
 IG_MUST_USE ig_status ig_step_submit(ig_module *module, ig_pool *pool, const ig_batch *batch,
                                      ig_err *err);
 IG_MUST_USE ig_status ig_step_wait(ig_module *module, ig_err *err);

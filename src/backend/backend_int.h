@@ -27,7 +27,7 @@ struct ig_module {
     ig_batch_bounds bounds;
     bool in_flight; /* submitted, not yet waited for */
     bool finished;  /* the last step succeeded: its outputs may be read */
-    bool lost;      /* a step failed: the state in the pools is not to be trusted */
+    bool lost;      /* with the device: the state in the pools is not to be trusted */
 };
 
 struct ig_pool {

@@ -306,7 +306,7 @@ TEST(steps_come_one_at_a_time) {
     CHECK_EQ(s.record.n_waits, 2);
 }
 
-TEST(a_failed_step_loses_the_module) {
+TEST(a_failed_step_can_be_tried_again) {
     for (int at_wait = 0; at_wait < 2; at_wait++) {
         stage s = {0};
         step t;
@@ -318,6 +318,28 @@ TEST(a_failed_step_loses_the_module) {
             CHECK_EQ(submitted, at_wait ? IG_OK : IG_EIO);
             if (submitted == IG_OK)
                 CHECK_EQ(ig_step_wait(s.module, &err), IG_EIO);
+            CHECK(ig_step_outputs(s.module) == NULL);
+            s.record.wait_status = s.record.submit_status = IG_OK;
+            CHECK_OK(ig_step_submit(s.module, s.pool, &t.batch, &err));
+            CHECK_OK(ig_step_wait(s.module, &err));
+            CHECK(ig_step_outputs(s.module) != NULL);
+        }
+        teardown(&s);
+    }
+}
+
+TEST(a_lost_device_loses_the_module) {
+    for (int at_wait = 0; at_wait < 2; at_wait++) {
+        stage s = {0};
+        step t;
+        ig_err err = {0};
+        good_step(&t);
+        if (setup(&s) == IG_OK) {
+            *(at_wait ? &s.record.wait_status : &s.record.submit_status) = IG_EDEVICE;
+            const ig_status submitted = ig_step_submit(s.module, s.pool, &t.batch, &err);
+            CHECK_EQ(submitted, at_wait ? IG_OK : IG_EDEVICE);
+            if (submitted == IG_OK)
+                CHECK_EQ(ig_step_wait(s.module, &err), IG_EDEVICE);
             s.record.wait_status = s.record.submit_status = IG_OK;
             CHECK(ig_step_outputs(s.module) == NULL);
             CHECK_EQ(ig_step_submit(s.module, s.pool, &t.batch, &err), IG_EDEVICE);
@@ -464,8 +486,9 @@ int main(int argc, char **argv) {
     return RUN(argc, argv, T(a_good_step_runs), T(bad_batches_are_named),
                T(an_encoder_takes_whole_sequences_and_known_positions),
                T(a_page_leaves_with_its_last_visible_token), T(steps_come_one_at_a_time),
-               T(a_failed_step_loses_the_module), T(pools_are_checked), T(close_takes_nothing),
-               T(an_incomplete_backend_is_refused), T(passes_ask_only_the_capabilities),
-               T(what_no_row_accepts_is_refused_by_name), T(a_plan_of_another_device_is_refused),
-               T(failures_of_the_device_pass_through), T(every_allocation_may_fail));
+               T(a_failed_step_can_be_tried_again), T(a_lost_device_loses_the_module),
+               T(pools_are_checked), T(close_takes_nothing), T(an_incomplete_backend_is_refused),
+               T(passes_ask_only_the_capabilities), T(what_no_row_accepts_is_refused_by_name),
+               T(a_plan_of_another_device_is_refused), T(failures_of_the_device_pass_through),
+               T(every_allocation_may_fail));
 }
