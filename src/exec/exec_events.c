@@ -97,10 +97,10 @@ void exec_events_push(ig_exec_events *e, ig_exec_request *r) {
 }
 
 /* A request is taken off the ring before its outputs are read, so that news which come meanwhile
- * put it there again. */
+ * put it there again; but not into the same call, whose reader may close it at its first place. */
 static size_t take(ig_exec_events *e, ig_exec_request **out, size_t max) {
-    size_t n = 0;
-    for (ig_exec_request *r; n < max && (r = ig_ring_pop(e->ring)) != NULL;) {
+    size_t n = 0, left = ig_ring_count(e->ring);
+    for (ig_exec_request *r; n < max && left > 0 && (r = ig_ring_pop(e->ring)); left--) {
         (void)ig_flag_swap(&r->queued, 0);
         if (!ig_flag_get(&r->closed))
             out[n++] = r; /* the client's own handle keeps it alive */
