@@ -46,13 +46,13 @@ struct ingot_request {
     ig_exec_token *records;
     ig_candidate *tops;
     size_t n_records, cap;
+    ig_err lost; /* code: an output was lost half made, and with it those after it */
     /* The last output's arrays. */
     int32_t *ids;
     float *logprobs_out;
     ingot_top_logprob *top_out;
     size_t out_cap;
     ig_buf out_text;
-    ingot_top_logprob *prompt_top; /* made when first asked for */
 };
 
 /* ---- hooks ------------------------------------------------------------------------------------
@@ -419,7 +419,6 @@ void ingot_request_close(ingot_request **request) {
     ig_free(q->ids);
     ig_free(q->logprobs_out);
     ig_free(q->top_out);
-    ig_free(q->prompt_top);
     ig_buf_fini(&q->out_text);
     ig_free(q);
 }
