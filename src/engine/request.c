@@ -586,13 +586,13 @@ ingot_status ingot_requests_await(ingot_request *const *requests, size_t n, bool
     if (!list)
         return (ingot_status)ig_fail_memory(err, n * sizeof(*list));
     ig_status status = IG_OK;
-    bool pending = false;
+    size_t waits = 0; /* those without records that were taken and not given out */
     for (size_t i = 0; i < n; i++) {
-        list[i] = requests[i]->r;
-        pending = pending || requests[i]->n_records;
+        if (ended || !requests[i]->n_records)
+            list[waits++] = requests[i]->r;
     }
-    if (all || ended || !pending)
-        status = ig_exec_await(list, n, all, ended, ig_engine_ns(timeout_us), err);
+    if (waits == n || (all && waits))
+        status = ig_exec_await(list, waits, all, ended, ig_engine_ns(timeout_us), err);
     ig_free(list);
     return (ingot_status)status;
 }
