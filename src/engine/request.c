@@ -569,9 +569,18 @@ static ig_status give(ingot_request *q, ingot_output *o, ig_err *err) {
 ingot_status ingot_request_next(ingot_request *q, ingot_output *output, uint64_t timeout_us,
                                 ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
+    if (q->lost.code) {
+        *err = q->lost;
+        return (ingot_status)err->code;
+    }
     ig_status status = q->n_records ? IG_OK : take_records(q, ig_engine_ns(timeout_us), err);
-    if (!status)
-        status = give(q, output, err);
+    if (status)
+        return (ingot_status)status;
+    status = give(q, output, err);
+    if (status) { /* its records are partly text already: none can be given out again */
+        q->lost = *err;
+        ig_exec_cancel(q->r);
+    }
     return (ingot_status)status;
 }
 
