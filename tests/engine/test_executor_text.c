@@ -1,0 +1,366 @@
+/* test_executor_text.c: text over the public executor, with a model whose text is known
+ * (tiny_gguf.h): stop strings across token borders, text held back, forbidden strings, prompts as
+ * text, salts; fields that are refused; waiting; results without memory. */
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "engine/tiny_gguf.h"
+#include "ingot/executor.h"
+#include "os/os.h"
+#include "test.h"
+
+#define TEXT_MAX 2048
+
+static char folder[] = "/tmp/ingot-exec-text-XXXXXX";
+static char path[64];
+static ingot_model *model;
+static ingot_executor *executor;
+
+static ingot_request_options options_for(const char *text, int64_t max_tokens) {
+    ingot_request_options o = {
+        .text = text, .text_size = strlen(text), .max_tokens = max_tokens, .streaming = true};
+    ingot_sampling_defaults(&o.sampling);
+    o.sampling.temperature = 0;
+    return o;
+}
+
+/* What a request gave. */
+typedef struct gathered {
+    char text[TEXT_MAX];
+    int32_t ids[TEXT_MAX];
+    size_t n_text, n_ids, n_outputs;
+    ingot_finish finish;
+    ingot_status status;
+    bool began; /* some text given out was a beginning of `watch`, or more of it */
+} gathered;
+
+static ingot_request *submit(const ingot_request_options *o) {
+    ingot_request *r = NULL;
+    ingot_error error = {0};
+    if (ingot_executor_submit(executor, o, &r, &error))
+        TEST_FAIL("submit: %s", error.message);
+    return r;
+}
+
+static void add_output(gathered *g, const ingot_output *out, const char *watch) {
+    if (out->sequence)
+        return;
+    memcpy(g->text + g->n_text, out->text, IG_MIN(out->text_size, TEXT_MAX - 1 - g->n_text));
+    g->n_text += IG_MIN(out->text_size, TEXT_MAX - 1 - g->n_text);
+    g->text[g->n_text] = 0;
+    for (size_t i = 0; i < out->n_ids && g->n_ids < TEXT_MAX; i++)
+        g->ids[g->n_ids++] = out->ids[i];
+    g->n_outputs++;
+    if (out->finish)
+        g->finish = out->finish;
+    if (watch && g->n_text && !out->finish && g->text[g->n_text - 1] == watch[0])
+        g->began = true;
+}
+
+static void run(const ingot_request_options *o, gathered *g, const char *watch) {
+    ingot_output out;
+    ingot_error error = {0};
+    ingot_request *r = submit(o);
+    memset(g, 0, sizeof *g);
+    while (r && !(g->status = ingot_request_next(r, &out, UINT64_MAX, &error)))
+        add_output(g, &out, watch);
+    CHECK_EQ(g->status, INGOT_END);
+    ingot_request_close(&r);
+}
+
+static gathered got;
+
+TEST(text_of_a_prompt_goes_on) {
+    for (int streaming = 0; streaming < 2; streaming++) {
+        ingot_request_options o = options_for("a", 0);
+        o.streaming = streaming;
+        run(&o, &got, NULL);
+        CHECK_STR(got.text, "bcdefghijklmnopqrstuvwxyz.");
+        CHECK_EQ(got.finish, INGOT_FINISH_END_ID);
+        CHECK_EQ(got.n_ids, 27); /* the end's id, not its text */
+        CHECK(streaming ? got.n_outputs > 1 : got.n_outputs == 1);
+        o.sampling.ignore_eos = true;
+        o.max_tokens = 30;
+        run(&o, &got, NULL);
+        CHECK_EQ(got.finish, INGOT_FINISH_LENGTH);
+        CHECK_EQ(got.n_ids, 30);
+        o.no_text = true;
+        run(&o, &got, NULL);
+        CHECK(got.n_text == 0 && got.n_ids == 30);
+        o.include_input = true;
+        run(&o, &got, NULL);
+        CHECK(got.n_ids == 31 && got.ids[0] == 'a' && got.ids[1] == 'b');
+    }
+}
+
+TEST(characters_are_given_whole) {
+    ingot_request_options o = options_for("0", 8);
+    run(&o, &got, "\xC3");
+    CHECK_STR(got.text, "\xC3\xA9"
+                        "123456");
+    CHECK(!got.began);
+}
+
+TEST(stop_strings_end_the_text_before_them) {
+    static const struct {
+        const char *stop[2], *text;
+        uint32_t n;
+    } ROWS[] = {
+        {{"xyz"}, "bcdefghijklmnopqrstuvw", 1},
+        {{"e", "de"}, "bc", 2}, /* both by one token: the earlier one counts */
+        {{"mnopqrstuvwxyz.", "zzz"}, "bcdefghijkl", 2},
+        {{"", "cd"}, "b", 2},           /* an empty one says nothing */
+        {{"abc", "k"}, "bcdefghij", 2}, /* the prompt is no part of the text */
+        {{"yz!", "nope"}, "bcdefghijklmnopqrstuvwxyz.", 2},
+    };
+    for (size_t i = 0; i < 2 * IG_COUNT(ROWS); i++) {
+        const size_t k = i / 2;
+        ingot_request_options o = options_for("a", 0);
+        o.stop = ROWS[k].stop;
+        o.n_stop = ROWS[k].n;
+        o.streaming = i % 2;
+        run(&o, &got, ROWS[k].stop[0][0] && k != 1 && k < 4 ? ROWS[k].stop[0] : NULL);
+        CHECK_STR(got.text, ROWS[k].text);
+        CHECK(!got.began);
+        CHECK_EQ(got.finish, k == 5 ? INGOT_FINISH_END_ID : INGOT_FINISH_STOP);
+    }
+}
+
+TEST(forbidden_strings_never_appear) {
+    static const char *const BAD[] = {"ef", "he", "xyz", "3", ".\n"};
+    static const char *const PROMPTS[] = {"a", "e", "xy", "0", "g", "AB "};
+    for (size_t i = 0; i < 24; i++) {
+        ingot_request_options o = options_for(PROMPTS[i % IG_COUNT(PROMPTS)], 80);
+        o.bad = BAD;
+        o.n_bad = IG_COUNT(BAD);
+        o.sampling.ignore_eos = true;
+        o.sampling.temperature = i < 6 ? 0 : 4;
+        o.sampling.top_k = 60;
+        o.sampling.seed = i;
+        o.streaming = i % 2;
+        run(&o, &got, NULL);
+        CHECK_EQ(got.n_ids, 80);
+        for (size_t k = 0; k < IG_COUNT(BAD); k++)
+            CHECK(strstr(got.text, BAD[k]) == NULL);
+        /* Nor across the border of prompt and output. */
+        CHECK(i % 6 != 1 || got.text[0] != 'f');
+        CHECK(i % 6 != 2 || got.text[0] != 'z');
+    }
+}
+
+static uint32_t cached_with(const void *salt, size_t size, bool no_cache) {
+    static char prompt[201];
+    ingot_request_state state;
+    ingot_output out;
+    memset(prompt, 'q', 200);
+    ingot_request_options o = options_for(prompt, 2);
+    o.cache_salt = salt;
+    o.cache_salt_size = size;
+    o.no_cache = no_cache;
+    o.tag = 77;
+    ingot_request *r = submit(&o);
+    while (r && !ingot_request_next(r, &out, UINT64_MAX, NULL))
+        continue;
+    ingot_request_poll(r, &state);
+    CHECK(state.stage == INGOT_COMPLETE && state.tag == 77 && state.prompt_tokens == 200);
+    CHECK(state.ended_s >= state.last_token_s && state.first_token_s >= state.scheduled_s);
+    ingot_request_close(&r);
+    return state.cached_tokens;
+}
+
+TEST(salts_separate) {
+    CHECK_EQ(cached_with("one", 3, true), 0);
+    CHECK_EQ(cached_with("one", 3, false), 0);
+    CHECK_EQ(cached_with("two", 3, false), 0);
+    CHECK(cached_with("one", 3, false) >= 192);
+    CHECK_EQ(cached_with("one", 3, true), 0);
+    CHECK_EQ(cached_with(NULL, 0, false), 0);
+    CHECK(cached_with("two", 3, false) >= 192);
+}
+
+/* ---- fields that are refused ------------------------------------------------------------------
+ */
+
+static void two_prompts(ingot_request_options *o) {
+    static const int32_t id = 1;
+    o->ids = &id;
+    o->n_ids = 1;
+}
+static void no_prompt(ingot_request_options *o) {
+    o->text = NULL;
+}
+static void empty_text(ingot_request_options *o) {
+    o->text_size = 0;
+}
+static void no_time(ingot_request_options *o) {
+    o->time_limit_s = NAN;
+}
+static void cache_priority(ingot_request_options *o) {
+    o->cache_priority = 101;
+}
+static void null_stop(ingot_request_options *o) {
+    static const char *const STOP[] = {"a", NULL};
+    o->stop = STOP;
+    o->n_stop = 2;
+}
+static void many_widths(ingot_request_options *o) {
+    o->beams.n_widths = 9;
+}
+static void wide(ingot_request_options *o) {
+    o->beams.width = 65;
+    o->streaming = false;
+}
+static void nan_temperature(ingot_request_options *o) {
+    o->sampling.temperature = NAN;
+}
+static void many_n(ingot_request_options *o) {
+    o->n = 1000;
+}
+static void wordy_mark(ingot_request_options *o) {
+    o->think_tokens = 5;
+    o->think_begin = "much too long a mark to begin with";
+}
+static void nan_priority(ingot_request_options *o) {
+    o->priority = NAN;
+}
+
+TEST(what_cannot_be_honoured_is_named) {
+    static const struct {
+        void (*change)(ingot_request_options *o);
+        const char *says;
+    } ROWS[] = {{two_prompts, "either ids or text"}, {no_prompt, "either ids or text"},
+                {empty_text, "no tokens"},           {no_time, "time_limit_s"},
+                {cache_priority, "cache_priority"},  {null_stop, "stop string 1"},
+                {many_widths, "n_widths"},           {wide, "width"},
+                {nan_temperature, "temperature"},    {many_n, "n_sequences"},
+                {wordy_mark, "think_begin"},         {nan_priority, "priority"}};
+    for (size_t i = 0; i < IG_COUNT(ROWS); i++) {
+        ingot_request *r = NULL;
+        ingot_error error = {0};
+        ingot_request_options o = options_for("a", 4);
+        ROWS[i].change(&o);
+        const ingot_status status = ingot_executor_submit(executor, &o, &r, &error);
+        if ((status != INGOT_ARGUMENT && status != INGOT_LIMIT) || r ||
+            !strstr(error.message, ROWS[i].says))
+            TEST_FAIL("row %zu: %d, \"%s\"", i, (int)status, error.message);
+        ingot_request_close(&r);
+    }
+    ingot_request_options o = options_for("a", 4);
+    o.time_limit_s = -1;
+    run(&o, &got, NULL);
+    CHECK_EQ(got.finish, INGOT_FINISH_TIMED_OUT);
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------
+ */
+
+TEST(outputs_of_another_sequence_are_ready_at_once) {
+    ingot_output out;
+    ingot_error error = {0};
+    ingot_request_options o = options_for("a", 200);
+    o.n = 2;
+    o.sampling.ignore_eos = true;
+    ingot_request *r = submit(&o);
+    REQUIRE(r);
+    CHECK(ingot_requests_await(&r, 1, true, false, 10000000, &error) == INGOT_OK);
+    ingot_executor_pause(executor, true);
+    for (int i = 0; i < 20; i++) { /* the step that may still run ends */
+        ingot_request_state state;
+        ig_gate never = {0};
+        ingot_request_poll(r, &state);
+        (void)ig_gate_wait(&never, ig_gate_ticket(&never), 1000000);
+    }
+    CHECK(ingot_request_next(r, &out, 0, &error) == INGOT_OK);
+    CHECK(ingot_request_ready(r)); /* what came of the other one in the same steps */
+    CHECK(ingot_requests_await(&r, 1, true, false, 0, &error) == INGOT_OK);
+    CHECK(ingot_request_next(r, &out, 0, &error) == INGOT_OK);
+    CHECK(!ingot_request_ready(r));
+    CHECK(ingot_requests_await(&r, 1, true, false, 1000, &error) == INGOT_AGAIN);
+    ingot_executor_pause(executor, false);
+    ingot_request_close(&r);
+}
+
+TEST(a_request_that_does_not_stream_is_ready_at_its_end) {
+    ingot_output out;
+    ingot_error error = {0};
+    ingot_request_options o = options_for("a", 300);
+    o.streaming = false;
+    o.sampling.ignore_eos = true;
+    ingot_request *r = submit(&o);
+    REQUIRE(r);
+    CHECK(ingot_requests_await(&r, 1, false, false, UINT64_MAX, &error) == INGOT_OK);
+    CHECK(ingot_request_ready(r));
+    CHECK(ingot_request_next(r, &out, 0, &error) == INGOT_OK);
+    CHECK(out.n_ids == 300 && out.finish == INGOT_FINISH_LENGTH);
+    ingot_request_close(&r);
+}
+
+/* ---- without memory ---------------------------------------------------------------------------
+ */
+
+TEST(a_reader_without_memory_says_so_and_repeats_nothing) {
+    for (uint64_t n = 1; n < 200; n++) {
+        ingot_output out;
+        ingot_error error = {0};
+        ingot_request_options o = options_for("a", 0);
+        o.n = 2;
+        o.stop = (const char *const[]){"xyz"};
+        o.n_stop = 1;
+        ingot_request *r = submit(&o);
+        REQUIRE(r);
+        CHECK(ingot_requests_await(&r, 1, true, true, UINT64_MAX, &error) == INGOT_OK);
+        memset(&got, 0, sizeof got);
+        (void)ig_alloc_fail_after(n);
+        ingot_status status;
+        while ((status = ingot_request_next(r, &out, 0, &error)) == INGOT_OK)
+            add_output(&got, &out, NULL);
+        const bool failed = ig_alloc_fail_after(0) >= n;
+        if (failed) {
+            CHECK_EQ(status, INGOT_MEMORY);
+            status = ingot_request_next(r, &out, 0, &error); /* takes up, or says so again */
+            CHECK(status == INGOT_MEMORY || status == INGOT_OK);
+            while (!status) {
+                add_output(&got, &out, NULL);
+                status = ingot_request_next(r, &out, 0, &error);
+            }
+        }
+        const char *want = "bcdefghijklmnopqrstuvw";
+        CHECK(status == INGOT_MEMORY ? strncmp(got.text, want, got.n_text) == 0
+                                     : strcmp(got.text, want) == 0);
+        ingot_request_close(&r);
+        if (!failed)
+            return;
+    }
+    TEST_FAIL("allocations go on without end");
+}
+
+static bool open_all(void) {
+    ig_err err = {0};
+    ingot_error error = {0};
+    const ingot_model_options o = {.threads = 1, .sequences = 8, .batch = 64};
+    if (!mkdtemp(folder))
+        return false;
+    snprintf(path, sizeof path, "%s/plain.gguf", folder);
+    if (tiny_gguf_write(path, &(tiny_gguf_options){0}, &err))
+        return false;
+    return !ingot_model_open(&model, path, &o, &error) &&
+           !ingot_executor_open(&executor, model, NULL, &error);
+}
+
+int main(int argc, char **argv) {
+    int code = 1;
+    if (open_all())
+        code = RUN(argc, argv, T(text_of_a_prompt_goes_on), T(characters_are_given_whole),
+                   T(stop_strings_end_the_text_before_them), T(forbidden_strings_never_appear),
+                   T(salts_separate), T(what_cannot_be_honoured_is_named),
+                   T(outputs_of_another_sequence_are_ready_at_once),
+                   T(a_request_that_does_not_stream_is_ready_at_its_end),
+                   T(a_reader_without_memory_says_so_and_repeats_nothing));
+    ingot_executor_close(&executor);
+    ingot_model_close(&model);
+    unlink(path);
+    rmdir(folder);
+    return code;
+}
