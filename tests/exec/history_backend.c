@@ -73,6 +73,7 @@ static uint32_t device_threads(void *self) {
 
 static void device_share(void *self, ig_device_work fn, void *user) {
     const uint32_t n = device_threads(self);
+    ((history_device *)self)->h->n_shared++;
     for (uint32_t i = n; i-- > 0;)
         fn(user, i, n);
 }

@@ -20,6 +20,7 @@ typedef struct history {
     uint32_t n_threads; /* for shared work, one after another; 0 = 1 */
     uint64_t step_us;   /* a step takes at least so long */
     uint64_t n_steps, n_rows, n_seqs, n_copies, n_failed; /* steps, failed ones included */
+    uint64_t n_shared;                                    /* calls of shared work */
     uint64_t device_ns;                                   /* spent in steps */
     uint32_t most_rows, most_seqs;
 } history;

@@ -122,6 +122,39 @@ TEST(numbers_are_those_of_direct_computation) {
     }
 }
 
+/* So many logits in a step that draws are shared out over the device's threads. */
+TEST(draws_on_many_threads_are_the_same) {
+    enum { CROWD = 140, LARGE = 1000 };
+    static ig_exec_request *r[CROWD];
+    static int32_t ids[CROWD][3];
+    static answer got, want;
+    world w;
+    ig_err err = {0};
+    const world_options o = {
+        .vocab = LARGE, .seqs = CROWD, .tokens = 2 * CROWD, .pages = 4 * CROWD, .n_threads = 3};
+    REQUIRE(world_open(&w, &o, &err));
+    for (uint32_t i = 0; i < CROWD; i++) {
+        for (uint32_t k = 0; k < 3; k++)
+            ids[i][k] = (int32_t)((i * 7 + k) % LARGE);
+        ig_exec_params p = world_params(ids[i], 3, 12);
+        p.sampling.temperature = i % 2 ? 0 : 1;
+        r[i] = submit(&w, &p);
+    }
+    CHECK(world_run(&w));
+    CHECK_EQ(w.h.most_seqs, CROWD);
+    CHECK(w.h.n_shared > 0);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        ig_exec_params p = world_params(ids[i], 3, 12);
+        p.sampling.temperature = i % 2 ? 0 : 1;
+        memset(&got, 0, sizeof got);
+        answer_take(&got, r[i]);
+        CHECK_OK(answer_alone(&want, &w, &p, 1, &err));
+        CHECK(answer_same(&got, &want, false));
+        ig_exec_request_close(&r[i]);
+    }
+    world_close(&w);
+}
+
 /* ---- ends -------------------------------------------------------------------------------------
  */
 
@@ -323,7 +356,7 @@ TEST(hooks_that_spoil_a_row_fail_their_request_alone) {
 int main(int argc, char **argv) {
     make_prompt();
     return RUN(argc, argv, T(numbers_are_those_of_direct_computation),
-               T(max_tokens_0_gives_the_prompt_only), T(every_reason_to_end),
-               T(thinking_ends_within_its_budget), T(hooks_edit_and_stop),
+               T(draws_on_many_threads_are_the_same), T(max_tokens_0_gives_the_prompt_only),
+               T(every_reason_to_end), T(thinking_ends_within_its_budget), T(hooks_edit_and_stop),
                T(hooks_that_spoil_a_row_fail_their_request_alone));
 }
