@@ -135,7 +135,8 @@ const opt_row CLI_OPTIONS[] = {
     {"--metadata", NULL, OPT_FLAG, AT(metadata), INFO, 0, 0, "every key"},
     {"--tensors", NULL, OPT_FLAG, AT(tensors), INFO, 0, 0, "every tensor"},
     {"--plan", NULL, OPT_FLAG, AT(plan), INFO, 0, 0, "the plan that would run"},
-    {"--fit", NULL, OPT_FLAG, AT(fit), INFO, 0, 0, "memory that the model would take, and what would fit beside it"},
+    {"--fit", NULL, OPT_FLAG, AT(fit), INFO, 0, 0,
+     "memory that the model would take, and what would fit beside it"},
     {"-np, --parallel", "N", OPT_U32, AT(sequences), INFO, 1, IG_EXEC_SEQS_MAX,
      "with --fit: sequences at once, of -c tokens each (default: 1)"},
 
@@ -219,6 +220,8 @@ const foreign_row CLI_FOREIGN[] = {
     {"-fa, --flash-attn", "attention is always done in one pass"},
     {"-ub, --ubatch-size", "-b is the number of tokens that are computed at once"},
     {"-tb, --threads-batch", "-t holds for prompts too"},
+    {"-tgs, -kvu, --kv-unified",
+     "sequences always generate together, over pages that they can share"},
     {"--mmap, --no-mmap, --mlock, --numa", "weights are mapped or packed as the device needs it"},
     {"-hf, -hfr, --hf-repo, -mu, --model-url", "models are files here; download it first"},
     {"--lora, --control-vector", "adapters cannot be added; merge them into the model"},
@@ -251,17 +254,21 @@ const cli_command CLI_COMMANDS[CMD_COUNT] = {
         "Works on any GGUF file, also of an architecture that cannot be run.",
         "ingot info model.gguf --plan", .run = cmd_info, .model_optional = true},
     [CMD_BENCH] = {
-        "bench", "MODEL [-p N] [-n N] [-d N] [-r N] | MODEL --batch [-npp N] [-ntg N] [-npl N] [-pps]"
+        "bench",
+        "MODEL [-p N] [-n N] [-d N] [-r N] | MODEL --batch [-npp N] [-ntg N] [-npl N] [-pps]"
         " | MODEL --serve-sim [--requests N --rate X | --trace FILE]",
         "prompt and generation speed, with the share of the roof",
         "Every test runs once to warm up and -r times measured. "
         "The share of the roof compares prompt processing with\n"
         "the measured dot-product rate of the machine "
         "and generation with its measured read bandwidth.\n"
-        "--batch runs many sequences through the executor, in llama-batched-bench's columns: T_PP ends with the last\n"
-        "prompt's first token, T_TG holds the -ntg steps after it. In JSON, one line a row, \"host\" is the percentage\n"
+        "--batch runs many sequences through the executor, in llama-batched-bench's columns: "
+        "T_PP ends with the last\n"
+        "prompt's first token, T_TG holds the -ntg steps after it. In JSON, one line a row, "
+        "\"host\" is the percentage\n"
         "of the -ntg steps' time that was not the device's.\n"
-        "--serve-sim sends requests from one client thread and times what it receives: TTFT from the moment when a\n"
+        "--serve-sim sends requests from one client thread and times what it receives: "
+        "TTFT from the moment when a\n"
         "request was due, ITL between tokens, goodput as requests a second that kept both limits.",
         "ingot bench model.gguf -p 512 -n 128 -r 5 --json", .run = cmd_bench},
     [CMD_PERPLEXITY] = {

@@ -54,6 +54,7 @@ REFUSED = [
     ("tiny.gguf -npl 8", 2, "-npl goes with --batch or --serve-sim only"),
     ("tiny.gguf -pps", 2, "-pps goes with --batch only"),
     ("tiny.gguf --batch -npl 8 -b 4", 2, "give -b 8 or fewer -npl"),
+    ("tiny.gguf --batch -tgs", 2, "there is no -tgs: sequences always generate together"),
     ("tiny.gguf --rate 3", 2, "--rate goes with --serve-sim only"),
     ("tiny.gguf --batch --trace x", 2, "--trace does not go with --batch"),
     ("tiny.gguf --batch --serve-sim", 2, "measured one at a time"),
