@@ -20,7 +20,7 @@ IG_INLINE vi KF(start)(vi negsum) {
 /* One column: four vectors of rows, each its own stream, because the processor's own prefetching
  * keeps more memory in flight the more streams it follows: 28 GB/s a core instead of 22 with two.
  */
-IG_INLINE void KF(four)(const ig_four_args *g, const uint8_t *x) {
+static void KF(four)(const ig_four_args *g, const uint8_t *x) {
     enum { BLOCK = CF(quant_bytes) + CF(scale_bytes), LINES = (BLOCK + IG_LINE - 1) / IG_LINE };
     const uint32_t nb = g->n_blocks, turn = ig_turn(nb, BLOCK, IG_AHEAD_BYTES);
     const uint8_t *const t0 = g->t[0], *const t1 = g->t[1], *const t2 = g->t[2],

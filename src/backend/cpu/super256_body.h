@@ -29,7 +29,7 @@ IG_INLINE vi KF(start)(const uint8_t *xn) {
 
 /* One column: four vectors of rows, each its own stream; see block32_body.h. Sub-blocks that share
  * lines are computed together, so that memory is asked at an even pace. */
-IG_INLINE void KF(four)(const ig_four_args *args, const uint8_t *x) {
+static void KF(four)(const ig_four_args *args, const uint8_t *x) {
     enum {
         BLOCK = CF(quant_bytes) + CF(scale_bytes),
         SETS = CF(groups) * CF(subs) / CF(together),
