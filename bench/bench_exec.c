@@ -1,8 +1,10 @@
 /* bench_exec.c: the executor without a model, over a device that computes nothing.
- *   bench_exec [cost] [seqs=64] [vocab=1000] [steps=3000]   host time of a decode step at a full
- * batch bench_exec soak [seconds=60] [queued=10000]             random clients; checks what is lost
- * at the end
- */
+ *
+ * bench_exec [seqs=64] [vocab=1000] [steps=3000] [rows=3]: host time of a decode step at a full
+ * batch, for so many ways of sampling.
+ *
+ * bench_exec soak [seconds=60] [queued=10000]: keeps so many requests queued, with random cancels,
+ * closes and deadlines; says at the end what was lost. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
