@@ -128,7 +128,7 @@ static void fill_job(const ig_exec *x, const ig_exec_request *r, ig_sched_job *j
                           .running = r->running,
                           .n_branches = r->n_branches,
                           .outputs_all = wants_all_rows(r),
-                          .decoded = r->facts.n_generated > 1,
+                          .decoded = r->facts.n_generated > (r->beams ? 1 : r->n_branches),
                           .solo = r->solo};
     memcpy(job->limit_pages, r->limit_pages, sizeof job->limit_pages);
     if (r->running)
