@@ -121,7 +121,7 @@ static uint32_t pool_context(const ig_exec *x) {
 static ig_status check_options(const ig_exec_options *o, ig_err *err) {
     const ig_plan *plan = ig_module_plan(o->module);
     const ig_limits *l = &plan->limits;
-    const uint32_t outputs = IG_MIN(l->seqs_max, l->outputs_max);
+    const uint32_t outputs = IG_MIN(IG_MIN(l->seqs_max, l->outputs_max), IG_EXEC_SEQS_MAX);
     if (!plan->program->facts.causal || !plan->program->facts.has_logits)
         return ig_fail(err, IG_EUNSUPPORTED, "this model is not a text generator");
     if (o->seqs_max == 0 || o->seqs_max > outputs)
