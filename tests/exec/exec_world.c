@@ -51,7 +51,6 @@ bool world_open(world *w, const world_options *o, ig_err *err) {
     *w = (world){.vocab = OR(o->vocab, 64), .h = {.n_threads = o->n_threads}};
     if (!open_all(w, o, err))
         return true;
-    fprintf(stderr, "world_open: %s\n", err->message);
     world_close(w);
     return false;
 }

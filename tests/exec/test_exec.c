@@ -306,6 +306,33 @@ TEST(preempted_requests_go_on_with_the_same_tokens) {
     }
 }
 
+/* The first tokens, which come with the prompt, are no decode yet: others may still join. */
+TEST(a_static_batch_is_open_until_its_first_decode) {
+    for (uint32_t n = 1; n < 4; n++) {
+        world w;
+        ig_err err = {0};
+        int32_t ids[32];
+        ig_exec_request *r[3];
+        ig_exec_request_facts f;
+        for (int32_t i = 0; i < 32; i++)
+            ids[i] = i;
+        const world_options o = {.policy = IG_EXEC_STATIC_BATCH, .tokens = 32, .uncached = true};
+        REQUIRE(world_open(&w, &o, &err));
+        ig_exec_params p = world_params(ids, 32, 10);
+        p.n_sequences = n;
+        for (uint32_t i = 0; i < 3; i++)
+            CHECK_OK(ig_exec_submit(w.exec, &p, &r[i], &err));
+        CHECK(world_run(&w));
+        for (uint32_t i = 0; i < 3; i++) {
+            ig_exec_request_describe(r[i], &f);
+            CHECK_EQ(f.first_step, i);
+            ig_exec_request_close(&r[i]);
+        }
+        CHECK_EQ(world_facts(&w).n_steps, 3 + 9); /* all decode together */
+        world_close(&w);
+    }
+}
+
 /* Newcomers of the highest priority come without end; one of the lowest waits. */
 TEST(waiting_long_enough_beats_any_priority) {
     world w;
@@ -352,5 +379,6 @@ int main(int argc, char **argv) {
                T(shared_beginnings_are_computed_once_per_scope),
                T(cached_pages_of_higher_priority_stay),
                T(preempted_requests_go_on_with_the_same_tokens),
+               T(a_static_batch_is_open_until_its_first_decode),
                T(waiting_long_enough_beats_any_priority));
 }

@@ -195,6 +195,25 @@ TEST(bad_input_is_refused_by_name) {
     world_close(&w);
 }
 
+TEST(options_are_checked) {
+    static const struct {
+        world_options o;
+        const char *says;
+    } ROWS[] = {
+        {{.seqs = IG_EXEC_SEQS_MAX + 1, .tokens = IG_EXEC_SEQS_MAX + 1}, "sequences a step"},
+        {{.seqs = 16, .tokens = 15}, "15 tokens a step"},
+        {{.queue = IG_EXEC_REQUESTS_MAX + 1}, "a queue of"},
+        {{.policy = IG_EXEC_POLICY_COUNT}, "policy"},
+    };
+    for (size_t i = 0; i < IG_COUNT(ROWS); i++) {
+        world w;
+        ig_err err = {0};
+        if (world_open(&w, &ROWS[i].o, &err) || err.code != IG_EARGUMENT ||
+            !strstr(err.message, ROWS[i].says))
+            TEST_FAIL("row %zu: \"%s\"", i, err.message);
+    }
+}
+
 static int n_released;
 static void count_release(void *user) {
     (void)user;
@@ -543,12 +562,12 @@ TEST(an_allocation_that_fails_harms_one_request) {
 
 int main(int argc, char **argv) {
     make_prompts();
-    return RUN(argc, argv, T(bad_input_is_refused_by_name), T(full_queues_and_closed_doors_say_so),
-               T(deadlines_end_requests_with_what_they_have), T(cancels_and_closes_in_every_state),
-               T(an_executor_that_is_destroyed_cancels_what_is_left),
-               T(a_step_that_fails_once_harms_nobody),
-               T(a_request_that_makes_steps_fail_fails_alone),
-               T(a_device_that_fails_for_ever_fails_all_and_may_recover),
-               T(a_lost_device_takes_everyone_and_the_executor_lives),
-               T(an_allocation_that_fails_harms_one_request));
+    return RUN(
+        argc, argv, T(options_are_checked), T(bad_input_is_refused_by_name),
+        T(full_queues_and_closed_doors_say_so), T(deadlines_end_requests_with_what_they_have),
+        T(cancels_and_closes_in_every_state), T(an_executor_that_is_destroyed_cancels_what_is_left),
+        T(a_step_that_fails_once_harms_nobody), T(a_request_that_makes_steps_fail_fails_alone),
+        T(a_device_that_fails_for_ever_fails_all_and_may_recover),
+        T(a_lost_device_takes_everyone_and_the_executor_lives),
+        T(an_allocation_that_fails_harms_one_request));
 }

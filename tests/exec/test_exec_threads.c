@@ -171,6 +171,25 @@ TEST(clients_on_many_threads_get_what_is_theirs) {
     ig_exec_events_destroy(&events);
 }
 
+TEST(a_deadline_wakes_an_executor_that_sleeps) {
+    world w;
+    ig_err err = {0};
+    ig_exec_request *r;
+    ig_exec_token token;
+    size_t n;
+    REQUIRE(prepare(&w, &(world_options){.threaded = true}));
+    ig_exec_pause(w.exec, true);
+    ig_exec_params p = params_of(0);
+    p.deadline_ns = ig_clock_ns() + 20000000;
+    REQUIRE_OK(ig_exec_submit(w.exec, &p, &r, &err));
+    CHECK_OK(ig_exec_await(&r, 1, true, true, 10000000000ull, &err));
+    CHECK(ig_clock_ns() >= p.deadline_ns);
+    CHECK_OK(ig_exec_next(r, &token, NULL, 1, &n, 0, &err));
+    CHECK(token.id == -1 && token.reason == IG_EXEC_TIMED_OUT);
+    ig_exec_request_close(&r);
+    world_close(&w);
+}
+
 /* ---- shutdowns --------------------------------------------------------------------------------
  */
 
@@ -238,5 +257,6 @@ TEST(submits_that_meet_a_drain) {
 
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(clients_on_many_threads_get_what_is_theirs),
-               T(cancels_that_meet_a_shutdown), T(submits_that_meet_a_drain));
+               T(a_deadline_wakes_an_executor_that_sleeps), T(cancels_that_meet_a_shutdown),
+               T(submits_that_meet_a_drain));
 }
