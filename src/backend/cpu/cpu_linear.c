@@ -15,8 +15,8 @@
 #define CHUNK_BYTES_MIN (24u << 10)
 /* Up to FEW_ROWS rows: every chunk starts with a wait for memory. */
 #define CHUNKS_PER_THREAD_FEW 3u
-#define CHUNKS_PER_THREAD_MANY 6u
-#define FEW_ROWS 8u
+#define CHUNKS_PER_THREAD_MANY 12u
+#define FEW_ROWS 2u
 
 typedef struct linear_run {
     cpu_step *s;
