@@ -503,6 +503,53 @@ TEST(a_lost_device_takes_everyone_and_the_executor_lives) {
     world_close(&w);
 }
 
+/* Every fourth step fails, in tight pools: who fails twice in a row ends, the others are right. */
+static uint32_t run_shaky(uint64_t seed) {
+    static answer got, want;
+    ig_exec_request *r[CROWD];
+    uint32_t n_failed = 0;
+    world_rng rng = {seed};
+    world w;
+    ig_err err = {0};
+    const world_options o = {.tokens = 30,
+                             .seqs = 8,
+                             .pages = 14,
+                             .policy = (ig_exec_policy)(seed % IG_EXEC_POLICY_COUNT),
+                             .uncached = world_below(&rng, 2),
+                             .windows = {0, 40},
+                             .n_groups = 1 + world_below(&rng, 2)};
+    if (!world_open(&w, &o, &err))
+        return 0;
+    w.h.status = IG_EINTERNAL;
+    submit_crowd(&w, r, 50);
+    for (bool more = true; more;) {
+        w.h.fail_from = w.h.n_steps;
+        w.h.fail_to = w.h.n_steps + (world_below(&rng, 4) == 0);
+        more = ig_exec_work(w.exec);
+    }
+    for (uint32_t i = 0; i < CROWD; i++) {
+        ig_exec_params p = world_params(prompts[i], PROMPT, 50);
+        p.n_sequences = i == 4 ? 3 : 0;
+        memset(&got, 0, sizeof got);
+        answer_take(&got, r[i]);
+        n_failed += got.status == IG_EINTERNAL;
+        CHECK(ig_exec_done(r[i]));
+        CHECK_OK(answer_alone(&want, &w, &p, 1, &err));
+        CHECK(answer_same(&got, &want, got.status == IG_EINTERNAL));
+        ig_exec_request_close(&r[i]);
+    }
+    CHECK(world_is_clean(&w));
+    world_close(&w);
+    return n_failed;
+}
+
+TEST(a_device_that_fails_now_and_then) {
+    uint32_t n_failed = 0;
+    for (uint64_t seed = 0; seed < 60; seed++)
+        n_failed += run_shaky(seed);
+    CHECK(n_failed > 0 && n_failed < 60 * CROWD);
+}
+
 /* ---- allocations that fail --------------------------------------------------------------------
  */
 
@@ -568,6 +615,6 @@ int main(int argc, char **argv) {
         T(cancels_and_closes_in_every_state), T(an_executor_that_is_destroyed_cancels_what_is_left),
         T(a_step_that_fails_once_harms_nobody), T(a_request_that_makes_steps_fail_fails_alone),
         T(a_device_that_fails_for_ever_fails_all_and_may_recover),
-        T(a_lost_device_takes_everyone_and_the_executor_lives),
+        T(a_device_that_fails_now_and_then), T(a_lost_device_takes_everyone_and_the_executor_lives),
         T(an_allocation_that_fails_harms_one_request));
 }
