@@ -122,7 +122,7 @@ static void soak_submit(soak *s, uint32_t i) {
     for (uint32_t k = 0; k < n; k++)
         ids[k] =
             (int32_t)(k < 120 && shared ? (k * 7 + shared) % 1000 : world_below(&s->rng, 1000));
-    ig_exec_params p = world_params(ids, n, 1 + world_below(&s->rng, 60));
+    ig_exec_params p = world_params(ids, n, 1 + world_below(&s->rng, 400));
     p.logprobs = false;
     p.n_sequences = world_below(&s->rng, 8) ? 0 : 2;
     p.priority = (float)world_below(&s->rng, 3) - 1;
@@ -180,7 +180,7 @@ static int run_soak(uint32_t seconds, uint32_t queued) {
                              .seqs = 64,
                              .tokens = 256,
                              .queue = queued,
-                             .pages = 300,
+                             .pages = 130,
                              .threaded = true,
                              .ageing_us = 1000000};
     s = (soak){.queued = queued, .rng = {5}};
