@@ -202,13 +202,12 @@ static void first_scheduled(ig_exec *x, ig_exec_request *r, uint64_t now_ns) {
 }
 
 /* One row for each live branch; all or none. */
-static bool add_decode(ig_exec *x, ig_exec_request *r) {
-    ig_err err = {0};
+static bool add_decode(ig_exec *x, ig_exec_request *r, ig_err *err) {
     ig_status status = IG_OK;
     for (uint32_t i = 0; i < r->n_live && !status; i++)
-        status = ig_kv_seq_reserve(r->branches[r->live[i]].seq, 1, &err);
+        status = ig_kv_seq_reserve(r->branches[r->live[i]].seq, 1, err);
     if (status && status != IG_EBUSY)
-        fail(x, r, status, &err);
+        fail(x, r, status, err);
     if (status) /* pages that were reserved stay with their branches */
         return false;
     x->parts[x->n_parts++] = (exec_part){.r = r, .share = x->n_shares, .n_shares = r->n_live};
@@ -223,22 +222,22 @@ static bool add_decode(ig_exec *x, ig_exec_request *r) {
 }
 
 /* A chunk of the branch that catches up. False when pages were short after all: next time. */
-static bool add_prefill(ig_exec *x, ig_exec_request *r, uint32_t n_rows, uint64_t now_ns) {
+static bool add_prefill(ig_exec *x, ig_exec_request *r, uint32_t n_rows, uint64_t now_ns,
+                        ig_err *err) {
     uint32_t rows;
     bool output = false;
-    ig_err err = {0};
     const uint32_t branch = exec_catch_up(r, &rows, &output);
     exec_branch *b = &r->branches[branch];
-    ig_status status = b->seq ? IG_OK : open_branch(x, r, b, &err);
+    ig_status status = b->seq ? IG_OK : open_branch(x, r, b, err);
     first_scheduled(x, r, now_ns);
     /* The cache may have had more or less than foreseen. */
     if (!status && exec_catch_up(r, &rows, &output) != branch)
-        return r->n_live == 1 && add_decode(x, r);
+        return r->n_live == 1 && add_decode(x, r, err);
     n_rows = IG_MIN(n_rows, rows);
     if (!status)
-        status = ig_kv_seq_reserve(b->seq, n_rows, &err);
+        status = ig_kv_seq_reserve(b->seq, n_rows, err);
     if (status && status != IG_EBUSY)
-        fail(x, r, status, &err);
+        fail(x, r, status, err);
     if (status)
         return false;
     const uint32_t past = held(b);
@@ -259,13 +258,15 @@ void exec_build(ig_exec *x, const ig_sched_result *result, uint32_t n_jobs, uint
     for (uint32_t i = 0, first = x->n_active; i < n_jobs; i++)
         x->candidates[i] = i < first ? x->active[i] : x->queue[x->queue_at + i - first];
     x->n_shares = x->n_parts = 0;
+    ig_err err = {0};
     for (uint32_t i = 0; i < result->n_picks; i++) {
         const ig_sched_pick *pick = &result->picks[i];
         ig_exec_request *r = x->candidates[pick->job];
         if (pick->admitted)
             admit(x, r);
-        const bool added =
-            x->jobs[pick->job].prefill ? add_prefill(x, r, pick->n_rows, now_ns) : add_decode(x, r);
+        const bool added = x->jobs[pick->job].prefill
+                               ? add_prefill(x, r, pick->n_rows, now_ns, &err)
+                               : add_decode(x, r, &err);
         x->iteration.n_scheduled += added;
     }
 }

@@ -311,9 +311,9 @@ static ig_status settle(ig_exec *x, const exec_part *part, uint32_t *at, uint64_
 
 void exec_settle(ig_exec *x, uint64_t now_ns) {
     bool news = false;
+    ig_err err = {0}; /* large: cleared once, not for each request */
     for (uint32_t p = 0, at = 0; p < x->n_parts; p++) {
         ig_exec_request *r = x->parts[p].r;
-        ig_err err = {0};
         const ig_status status = settle(x, &x->parts[p], &at, now_ns, &err);
         const bool tells = r->news && r->p.streaming;
         if (status) {
