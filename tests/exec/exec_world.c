@@ -276,3 +276,28 @@ bool answer_same(const answer *got, const answer *want, bool part) {
     return part || got->status == want->status ||
            differs(0, 0, "status", (double)got->status, (double)want->status);
 }
+
+/* ---- both -------------------------------------------------------------------------------------
+ */
+
+ig_exec_request *world_submit(world *w, const ig_exec_params *p) {
+    ig_exec_request *r = NULL;
+    ig_err err = {0};
+    if (ig_exec_submit(w->exec, p, &r, &err))
+        fprintf(stderr, "submit: %s\n", err.message);
+    return r;
+}
+
+bool world_gave(const world *w, ig_exec_request **r, const ig_exec_params *p) {
+    static answer got, want;
+    ig_err err = {0};
+    if (!*r)
+        return false;
+    memset(&got, 0, sizeof got);
+    answer_take(&got, *r);
+    ig_exec_request_close(r);
+    if (!answer_alone(&want, w, p, p->sampling.seed, &err) && answer_same(&got, &want, false))
+        return true;
+    fprintf(stderr, "%s\n", got.err.message);
+    return false;
+}

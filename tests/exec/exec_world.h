@@ -49,6 +49,11 @@ uint32_t world_below(world_rng *rng, uint32_t n);
 /* Greedy, no ends, `max_tokens` tokens, records for every step. */
 ig_exec_params world_params(const int32_t *ids, uint32_t n_ids, uint32_t max_tokens);
 
+/* NULL, with the reason on stderr, when it is refused. */
+ig_exec_request *world_submit(world *w, const ig_exec_params *p);
+/* It gave exactly what it gives alone; closes it. Prints the first difference. */
+bool world_gave(const world *w, ig_exec_request **r, const ig_exec_params *p);
+
 /* What came of a request, or must come. */
 typedef struct answer {
     int32_t ids[WORLD_N_MAX][WORLD_OUT_MAX];

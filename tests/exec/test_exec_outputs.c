@@ -24,19 +24,11 @@ static void row_after(uint32_t n, float *logits) {
     history_logits(hash, VOCAB, logits);
 }
 
-static ig_exec_request *submit(world *w, const ig_exec_params *p) {
-    ig_exec_request *r = NULL;
-    ig_err err = {0};
-    if (ig_exec_submit(w->exec, p, &r, &err))
-        TEST_FAIL("submit: %s", err.message);
-    return r;
-}
-
 /* Runs one request; what it gave, against what it gives alone. The handle stays open. */
 static ig_exec_request *run_one(world *w, const ig_exec_params *p, answer *got) {
     static answer want;
     ig_err err = {0};
-    ig_exec_request *r = submit(w, p);
+    ig_exec_request *r = world_submit(w, p);
     memset(got, 0, sizeof *got);
     if (!r || !world_run(w))
         return NULL;
@@ -71,7 +63,7 @@ static void check_everything(uint32_t tokens, bool warm) {
     }
     p.n_top = TOP;
     p.prompt_logprobs = p.context_logits = p.generation_logits = true;
-    ig_exec_request *r = submit(&w, &p);
+    ig_exec_request *r = world_submit(&w, &p);
     CHECK(ig_exec_context_logits(r) == NULL && ig_exec_prompt_logprobs(r) == NULL);
     CHECK(world_run(&w));
     ig_exec_token tokens_out[MADE + 2];
@@ -138,7 +130,7 @@ TEST(draws_on_many_threads_are_the_same) {
             ids[i][k] = (int32_t)((i * 7 + k) % LARGE);
         ig_exec_params p = world_params(ids[i], 3, 12);
         p.sampling.temperature = i % 2 ? 0 : 1;
-        r[i] = submit(&w, &p);
+        r[i] = world_submit(&w, &p);
     }
     CHECK(world_run(&w));
     CHECK_EQ(w.h.most_seqs, CROWD);
@@ -169,7 +161,7 @@ TEST(max_tokens_0_gives_the_prompt_only) {
         p.beam.width = kind == 2 ? 2 : 0;
         p.streaming = kind != 2;
         p.prompt_logprobs = true;
-        ig_exec_request *r = submit(&w, &p);
+        ig_exec_request *r = world_submit(&w, &p);
         REQUIRE(r);
         CHECK(world_run(&w));
         memset(&got, 0, sizeof got);
@@ -301,7 +293,7 @@ TEST(hooks_edit_and_stop) {
         p.beam.width = kind == 2 ? 2 : 0;
         p.streaming = kind != 2;
         h.released = false;
-        ig_exec_request *r = submit(&w, &p);
+        ig_exec_request *r = world_submit(&w, &p);
         REQUIRE(r);
         CHECK(world_run(&w));
         memset(&got, 0, sizeof got);
@@ -338,7 +330,7 @@ TEST(hooks_that_spoil_a_row_fail_their_request_alone) {
             p.n_sequences = kind == 1 ? 2 : 0;
             p.beam.width = kind == 2 ? 2 : 0;
             p.streaming = kind != 2;
-            ig_exec_request *bad = submit(&w, &p), *good = run_one(&w, &plain, &got);
+            ig_exec_request *bad = world_submit(&w, &p), *good = run_one(&w, &plain, &got);
             memset(&got, 0, sizeof got);
             answer_take(&got, bad);
             if (got.status != ROWS[i].status || !strstr(got.err.message, ROWS[i].says) ||
