@@ -356,7 +356,7 @@ static ig_status make_texts(ingot_request *q, const ingot_request_options *o,
         return ig_fail_memory(err, q->n_sequences * sizeof *q->texts);
     for (uint32_t i = 0; i < q->n_sequences; i++) {
         ig_detok_init(&q->texts[i].detok, q->model->tokenizer, o->special, true);
-        ig_buf_init(&q->texts[i].text, IG_STOP_BYTES_MAX + (1u << 20));
+        ig_buf_init(&q->texts[i].text, IG_TEXT_BYTES_MAX);
     }
     if (!o->include_input)
         return IG_OK;

@@ -98,12 +98,14 @@ static ig_status give_result(ig_exec_request *r, uint32_t i, ig_err *err) {
     for (uint32_t k = 0; k < result.n_tokens && !status; k++) {
         const bool last = k + 1 == result.n_tokens;
         const ig_exec_reason ended = exec_is_end(r, ids[k]) ? IG_EXEC_END_ID : IG_EXEC_STOP_WORDS;
+        const ig_exec_reason cut =
+            result.n_tokens < r->p.max_tokens ? IG_EXEC_CONTEXT : IG_EXEC_LENGTH;
         const ig_exec_token token = {.sequence = i,
                                      .id = ids[k],
                                      .logprob = logprobs[k],
                                      .reason = !last          ? IG_EXEC_RUNNING
                                                : result.ended ? ended
-                                                              : IG_EXEC_LENGTH};
+                                                              : cut};
         status = exec_add_record(r, &token, NULL, err);
     }
     ig_free(ids);

@@ -227,7 +227,9 @@ static ig_status beams_alone(answer *a, const world *w, const ig_exec_params *p,
         ig_beam_describe(search, i, &result);
         ig_beam_tokens(search, i, a->ids[i], a->logprobs[i]);
         a->n[i] = result.n_tokens;
-        a->reason[i] = result.ended ? IG_EXEC_END_ID : IG_EXEC_LENGTH;
+        a->reason[i] = result.ended                       ? IG_EXEC_END_ID
+                       : result.n_tokens == p->max_tokens ? IG_EXEC_LENGTH
+                                                          : IG_EXEC_CONTEXT;
         a->n_sequences = i + 1;
     }
     ig_beam_destroy(&search);

@@ -196,6 +196,12 @@ TEST(every_reason_to_end) {
     const int32_t *ids = plain.ids[0];
     CHECK_EQ(plain.reason[0], IG_EXEC_CONTEXT); /* the last token needs no page any more */
     CHECK_EQ(plain.n[0], 31);
+    ig_exec_params beams = p;
+    beams.beam.width = 2;
+    beams.streaming = false;
+    check_end(&w, &beams, 31, IG_EXEC_CONTEXT);
+    beams.max_tokens = 20;
+    check_end(&w, &beams, 20, IG_EXEC_LENGTH);
     p.max_tokens = 1;
     check_end(&w, &p, 1, IG_EXEC_LENGTH);
     p.max_tokens = 20;
