@@ -67,7 +67,8 @@ void ig_thread_join(ig_thread **thread);
 /* Restricts the calling thread to the nth CPU of the process's mask, counted so that every core
  * comes once before second hardware threads; false when that is not possible. */
 bool ig_thread_pin(uint32_t nth);
-/* A lock. Never inside a step; it makes whole calls take turns. */
+/* A lock that serves in the order of asking: for taking turns at steps of a model, and for what is
+ * made once. Never inside a step. */
 typedef struct ig_mutex ig_mutex;
 IG_MUST_USE ig_status ig_mutex_create(ig_mutex **out, ig_err *err);
 void ig_mutex_destroy(ig_mutex **mutex);

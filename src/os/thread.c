@@ -88,34 +88,40 @@ void ig_futex_wake(const uint32_t *word, int n) {
     (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
 }
 
+/* A ticket lock: whoever comes first is served first. The executor takes a model's lock anew some
+ * microseconds after it gave it back, step after step; with a lock that has no order a session
+ * would hardly ever get it. */
 struct ig_mutex {
-    pthread_mutex_t lock;
+    uint32_t next;    /* ticket of the next who comes */
+    uint32_t serving; /* ticket whose turn it is */
 };
 
 ig_status ig_mutex_create(ig_mutex **out, ig_err *err) {
     ig_mutex *m = ig_alloc(1, sizeof *m);
     if (!m)
         return ig_fail_memory(err, sizeof *m);
-    if (pthread_mutex_init(&m->lock, NULL) != 0) {
-        ig_free(m);
-        return ig_fail(err, IG_EMEMORY, "the system has no room for a lock");
-    }
     *out = m;
     return IG_OK;
 }
 
 void ig_mutex_destroy(ig_mutex **mutex) {
-    if (!mutex || !*mutex)
+    if (!mutex)
         return;
-    (void)pthread_mutex_destroy(&(*mutex)->lock);
     ig_free(*mutex);
     *mutex = NULL;
 }
 
+/* Acquire: what was written before the unlock that served this ticket is seen. */
 void ig_mutex_lock(ig_mutex *mutex) {
-    (void)pthread_mutex_lock(&mutex->lock);
+    const uint32_t ticket = __atomic_fetch_add(&mutex->next, 1, __ATOMIC_SEQ_CST);
+    for (uint32_t now; (now = __atomic_load_n(&mutex->serving, __ATOMIC_ACQUIRE)) != ticket;)
+        ig_futex_wait(&mutex->serving, now, 0);
 }
 
+/* Whoever took a ticket before this look at `next` is woken; whoever takes one after it sees the
+ * new `serving`, because both are in the one order of sequentially consistent operations. */
 void ig_mutex_unlock(ig_mutex *mutex) {
-    (void)pthread_mutex_unlock(&mutex->lock);
+    const uint32_t served = __atomic_add_fetch(&mutex->serving, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&mutex->next, __ATOMIC_SEQ_CST) != served)
+        ig_futex_wake(&mutex->serving, INT32_MAX);
 }

@@ -209,6 +209,40 @@ static void pin_self(void *user) {
     ig_thread_yield();
 }
 
+typedef struct queuer {
+    ig_mutex *lock;
+    uint32_t served;
+} queuer;
+
+static void queue_up(void *user) {
+    queuer *q = user;
+    ig_mutex_lock(q->lock);
+    q->served++;
+    ig_mutex_unlock(q->lock);
+}
+
+/* Who unlocks and locks again at once comes after who waited. */
+TEST(a_lock_serves_in_the_order_of_asking) {
+    queuer q = {0};
+    ig_err err = {0};
+    REQUIRE_OK(ig_mutex_create(&q.lock, &err));
+    for (uint32_t i = 0; i < 20; i++) {
+        ig_thread *thread = NULL;
+        ig_mutex_lock(q.lock);
+        REQUIRE_OK(ig_thread_start(&thread, "queuer", queue_up, &q, &err));
+        const uint64_t start = ig_clock_ns();
+        while (ig_clock_ns() - start < 5000000) /* it asks meanwhile */
+            ig_thread_yield();
+        ig_mutex_unlock(q.lock);
+        ig_mutex_lock(q.lock);
+        CHECK_EQ(q.served, i + 1);
+        ig_mutex_unlock(q.lock);
+        ig_thread_join(&thread);
+    }
+    ig_mutex_destroy(&q.lock);
+    CHECK(q.lock == NULL);
+}
+
 TEST(the_machine_is_described) {
     ig_err err = {0};
     uint32_t cpus = ig_cpu_count(), cores = ig_core_count();
@@ -290,12 +324,12 @@ int main(int argc, char **argv) {
     snprintf(folder, sizeof folder, "%.40s/ingot-os-XXXXXX", base ? base : "/tmp");
     if (!mkdtemp(folder))
         return 1;
-    int rc =
-        RUN(argc, argv, T(a_file_is_replaced_as_a_whole_or_not_at_all),
-            T(two_writers_of_one_path_do_not_meet), T(large_and_small_writes_keep_their_order),
-            T(a_full_disk_is_reported_and_leaves_nothing), T(wrong_paths_are_refused_with_a_remedy),
-            T(threads_hand_over_through_a_futex), T(the_machine_is_described),
-            T(threads_block_only_the_signals_of_others), T(every_allocation_may_fail));
+    int rc = RUN(argc, argv, T(a_file_is_replaced_as_a_whole_or_not_at_all),
+                 T(two_writers_of_one_path_do_not_meet), T(large_and_small_writes_keep_their_order),
+                 T(a_full_disk_is_reported_and_leaves_nothing),
+                 T(wrong_paths_are_refused_with_a_remedy), T(threads_hand_over_through_a_futex),
+                 T(a_lock_serves_in_the_order_of_asking), T(the_machine_is_described),
+                 T(threads_block_only_the_signals_of_others), T(every_allocation_may_fail));
     rmdir(folder);
     return rc;
 }
