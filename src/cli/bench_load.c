@@ -8,7 +8,7 @@
 #define REQUESTS_DEFAULT 100u
 #define SPREAD_DEFAULT 0.5
 #define SEED_DEFAULT 42u
-#define TOKENS_MAX (IG_CONTEXT_MAX / 2)
+#define TOKENS_MAX (IG_CONTEXT_MAX >> 1)
 #define SECONDS_MAX 1e7
 
 uint64_t bench_seed(const cli_options *o) {
