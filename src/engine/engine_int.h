@@ -83,11 +83,11 @@ void ig_engine_lists_free(ig_engine_lists *lists);
 bool ig_engine_sampling_unset(const ingot_sampling *in);
 ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out,
                             ig_err *err);
-/* session.c. Evaluates ids in steps; logits rows of the last n_logits go to logits when
- * it is not NULL. The caller holds the model's turn, so that ig_step_outputs stays his
- * until he gives it back. */
+/* session.c. Evaluates ids in steps, each under the model's turn; logits rows of the last n_logits
+ * go to logits when it is not NULL. With hold and at least one id the turn is kept on success after
+ * the last step, so that ig_step_outputs stays the caller's until he unlocks it. */
 ig_status ig_engine_eval(ingot_session *s, const int32_t *ids, size_t n_ids, float *logits,
-                         size_t n_logits, ig_err *err);
+                         size_t n_logits, bool hold, ig_err *err);
 /* What a call returns: a cancel belongs to the call that it hits, also when it came with the last
  * step, and to no later one. */
 ig_status ig_engine_end(ingot_session *s, ig_status status, ig_err *err);

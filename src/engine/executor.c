@@ -47,7 +47,7 @@ static ig_status pool_share(const ingot_model *m, const ingot_executor_options *
     if (isinf(share)) {
         share = sequences;
         if (available > 0 && share * bytes_each > available / 2)
-            share = IG_MAX(1.0, available / 2 / bytes_each);
+            share = available / 2 / bytes_each;
     }
     (void)m;
     *out = share;
@@ -82,13 +82,14 @@ static ig_status exec_options(ingot_model *m, const ingot_executor_options *o, i
     const double ageing =
         o->ageing_seconds > 0 || o->ageing_seconds < 0 ? o->ageing_seconds : AGEING_DEFAULT_S;
     const double step = o->step_ms > 0 || o->step_ms < 0 ? o->step_ms : STEP_DEFAULT_MS;
-    if (!(step < 1e9))
-        return ig_fail(err, IG_EARGUMENT, "step_ms is %g; it must be below 1e9", step);
+    if (!(o->step_ms < 1e9))
+        return ig_fail(err, IG_EARGUMENT, "step_ms is %g; it must be below 1e9", o->step_ms);
     if (context > l->context_max)
         return ig_fail(err, IG_EARGUMENT, "context is %u; the model was opened for %u", context,
                        l->context_max);
-    if (!(ageing < 1e9))
-        return ig_fail(err, IG_EARGUMENT, "ageing_seconds is %g; it must be below 1e9", ageing);
+    if (!(o->ageing_seconds < 1e9))
+        return ig_fail(err, IG_EARGUMENT, "ageing_seconds is %g; it must be below 1e9",
+                       o->ageing_seconds);
     if (o->iteration_stats > ITERATIONS_MAX)
         return ig_fail(err, IG_EARGUMENT, "iteration_stats is %u; at most %u", o->iteration_stats,
                        ITERATIONS_MAX);

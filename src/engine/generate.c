@@ -54,14 +54,11 @@ static ig_status draw(generation *g, int32_t *id, float *logprob, ig_err *err) {
     return IG_OK;
 }
 
-/* One turn at the model: evaluate ids, then draw from the logits before
- * anyone else takes a turn. */
+/* Evaluates ids, then draws from the logits before anyone else takes a turn at the model. */
 static ig_status turn(generation *g, const int32_t *ids, size_t n, int32_t *id, float *logprob,
                       ig_err *err) {
-    ig_mutex_lock(g->s->model->turn);
-    ig_status status = ig_engine_eval(g->s, ids, n, NULL, 1, err);
-    if (!status && id)
-        status = draw(g, id, logprob, err);
+    IG_TRY(ig_engine_eval(g->s, ids, n, NULL, 1, true, err));
+    const ig_status status = id ? draw(g, id, logprob, err) : IG_OK;
     ig_mutex_unlock(g->s->model->turn);
     return status;
 }

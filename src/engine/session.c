@@ -117,32 +117,45 @@ static ig_status step(ingot_session *s, const int32_t *ids, uint32_t n, uint32_t
     return IG_OK;
 }
 
+/* How many of the ids at `at` the next step takes, and how many of its last rows give logits. Rows
+ * without outputs fill whole steps; rows with outputs come as many at once as the plan has room
+ * for. */
+static size_t step_rows(const ingot_model_options *o, size_t at, size_t n_ids, size_t plain,
+                        size_t *n_out) {
+    size_t n = IG_MIN(n_ids - at, (size_t)o->batch);
+    size_t out = at + n > plain ? at + n - IG_MAX(at, plain) : 0;
+    if (out > o->outputs) {
+        out = at < plain ? 0 : o->outputs;
+        n = at < plain ? plain - at : out;
+        if (at < plain && n + o->outputs <= o->batch) {
+            n += o->outputs;
+            out = o->outputs;
+        }
+    }
+    *n_out = out;
+    return n;
+}
+
 ig_status ig_engine_eval(ingot_session *s, const int32_t *ids, size_t n_ids, float *logits,
-                         size_t n_logits, ig_err *err) {
-    const ingot_model_options *o = &s->model->options;
-    const size_t cols = s->model->plan->program->values[s->model->plan->program->output].cols;
-    size_t plain = n_ids - n_logits;
+                         size_t n_logits, bool hold, ig_err *err) {
+    const ingot_model *m = s->model;
+    const size_t cols = m->plan->program->values[m->plan->program->output].cols;
     for (size_t at = 0; at < n_ids;) {
+        size_t out;
+        const size_t n = step_rows(&m->options, at, n_ids, n_ids - n_logits, &out);
         if (ig_cancel_take(&s->cancel))
             return ig_fail(err, IG_ECANCELLED, "cancelled");
-        /* Rows without outputs fill whole steps; rows with outputs come as many at once as
-         * the plan has room for. */
-        size_t n = IG_MIN(n_ids - at, (size_t)o->batch);
-        size_t out = at + n > plain ? at + n - IG_MAX(at, plain) : 0;
-        if (out > o->outputs) {
-            out = at < plain ? 0 : o->outputs;
-            n = at < plain ? plain - at : out;
-            if (at < plain && n + o->outputs <= o->batch) {
-                n += o->outputs;
-                out = o->outputs;
-            }
-        }
-        IG_TRY(step(s, ids + at, (uint32_t)n, (uint32_t)out, err));
-        if (logits && out) {
-            memcpy(logits, ig_step_outputs(s->model->module), out * cols * sizeof *logits);
+        ig_mutex_lock(m->turn);
+        const ig_status status = step(s, ids + at, (uint32_t)n, (uint32_t)out, err);
+        if (!status && logits && out) {
+            memcpy(logits, ig_step_outputs(m->module), out * cols * sizeof *logits);
             logits += out * cols;
         }
         at += n;
+        if (status || !hold || at < n_ids)
+            ig_mutex_unlock(m->turn);
+        if (status)
+            return status;
     }
     return IG_OK;
 }
@@ -154,11 +167,8 @@ ingot_status ingot_session_eval(ingot_session *session, const int32_t *ids, size
         return (ingot_status)ig_fail(err, IG_EARGUMENT, "%zu rows of logits wanted of %zu tokens",
                                      n_logits, n_ids);
     ig_status status = ig_engine_check_ids(session, ids, n_ids, err);
-    if (!status) {
-        ig_mutex_lock(session->model->turn);
-        status = ig_engine_eval(session, ids, n_ids, logits, n_logits, err);
-        ig_mutex_unlock(session->model->turn);
-    }
+    if (!status)
+        status = ig_engine_eval(session, ids, n_ids, logits, n_logits, false, err);
     return (ingot_status)ig_engine_end(session, status, err);
 }
 

@@ -87,7 +87,12 @@ static ig_status save_group(saver *out, ingot_session *s, uint32_t g, size_t byt
     for (uint32_t i = 0; i < n; i++) {
         if (table[i] == IG_KV_PAGE_NONE)
             continue;
-        IG_TRY(ig_pool_read(s->pool, g, table[i], page, err));
+        /* The turn is taken for a page, not for the file: nobody waits for a disk. */
+        ig_mutex_lock(s->model->turn);
+        const ig_status status = ig_pool_read(s->pool, g, table[i], page, err);
+        ig_mutex_unlock(s->model->turn);
+        if (status)
+            return status;
         IG_TRY(put(out, &i, sizeof i, err));
         IG_TRY(put(out, page, bytes, err));
     }
@@ -126,9 +131,7 @@ ingot_status ingot_session_save(ingot_session *session, const char *path, ingot_
     XXH3_128bits_reset(&out.sum);
     ig_status status = ig_file_writer_open(&out.w, path, err);
     if (!status) {
-        ig_mutex_lock(session->model->turn);
         status = save(&out, session, err);
-        ig_mutex_unlock(session->model->turn);
         const ig_status closed = ig_file_writer_close(&out.w, !status, status ? NULL : err);
         status = status ? status : closed;
     }
@@ -219,7 +222,11 @@ static ig_status load_group(ingot_session *s, ig_cursor *c, uint32_t g, size_t b
         const uint8_t *page = ig_cursor_take(c, bytes);
         if (!page || i < next || i >= n || table[i] == IG_KV_PAGE_NONE)
             return ig_fail(err, IG_EFORMAT, "group %u: page %u is out of place or cut short", g, i);
-        IG_TRY(ig_pool_write(s->pool, g, table[i], page, err));
+        ig_mutex_lock(s->model->turn);
+        const ig_status status = ig_pool_write(s->pool, g, table[i], page, err);
+        ig_mutex_unlock(s->model->turn);
+        if (status)
+            return status;
         next = i + 1;
     }
     return IG_OK;
@@ -262,9 +269,7 @@ ingot_status ingot_session_load(ingot_session *session, const char *path, ingot_
     ig_status status = ig_map_open(&map, path, err);
     if (!status) {
         ingot_session_truncate(session, 0);
-        ig_mutex_lock(session->model->turn);
         status = load(session, &map, err);
-        ig_mutex_unlock(session->model->turn);
         if (status) {
             (void)!ig_kv_seq_truncate(session->seq, 0);
             ig_err_prefix(err, "%s", path);
