@@ -240,6 +240,23 @@ static ig_status check_sum(const ig_map *map, size_t body, ig_err *err) {
                : ig_fail(err, IG_EFORMAT, "the checksum does not fit: the file is damaged");
 }
 
+/* Before anything of it is read: a file of another length is no such file. */
+static ig_status check_size(ingot_session *s, const file_header *h, size_t bytes, ig_err *err) {
+    uint64_t want = sizeof *h + (uint64_t)h->n_tokens * sizeof *s->history + SUM_BYTES;
+    for (uint32_t g = 0; g < h->n_groups; g++) {
+        const uint32_t window = h->window[g], n = h->n_tokens;
+        const uint32_t first = window && n + 1 > window ? (n + 1 - window) / IG_PAGE_TOKENS : 0;
+        const uint32_t pages = (n + IG_PAGE_TOKENS - 1) / IG_PAGE_TOKENS;
+        want += sizeof(uint32_t) +
+                (uint64_t)(pages - IG_MIN(first, pages)) * (sizeof(uint32_t) + h->page_bytes[g]);
+    }
+    return bytes == want ? IG_OK
+                         : ig_fail(err, IG_EFORMAT,
+                                   "it has %zu bytes, a session of %u tokens %llu: the file is "
+                                   "damaged or cut short",
+                                   bytes, h->n_tokens, (unsigned long long)want);
+}
+
 static ig_status load(ingot_session *s, const ig_map *map, ig_err *err) {
     file_header h;
     if (map->bytes < sizeof h + SUM_BYTES)
@@ -248,6 +265,7 @@ static ig_status load(ingot_session *s, const ig_map *map, ig_err *err) {
     ig_cursor c = ig_cursor_view(map->p, body);
     take_header(&c, &h);
     IG_TRY(check_header(s, &h, err));
+    IG_TRY(check_size(s, &h, map->bytes, err));
     IG_TRY(check_sum(map, body, err));
     if (ig_cursor_left(&c) / sizeof *s->history < h.n_tokens)
         return ig_fail(err, IG_EFORMAT, "the %u tokens are cut short", h.n_tokens);

@@ -125,6 +125,10 @@ TEST(damaged_files_are_refused) {
             TEST_FAIL("cut at %zu, and it was taken", at);
         CHECK_EQ(ingot_session_tokens(s), 0);
     }
+    /* What is too long is not read to its end. */
+    REQUIRE(write_file(bytes.p, bytes.n) && truncate(file, (off_t)1 << 40) == 0);
+    CHECK(ingot_session_load(s, file, &error) == INGOT_FORMAT);
+    CHECK(strstr(error.message, "1099511627776 bytes") != NULL);
     REQUIRE(write_file(bytes.p, bytes.n));
     CHECK(ingot_session_load(s, file, &error) == INGOT_OK);
     CHECK(ingot_session_load(s, "/nonexistent/session", &error) == INGOT_IO);
