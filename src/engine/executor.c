@@ -114,6 +114,9 @@ ingot_status ingot_executor_open(ingot_executor **out, ingot_model *model,
                                  const ingot_executor_options *options, ingot_error *error) {
     static const ingot_executor_options defaults;
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
+    if (!out)
+        return (ingot_status)ig_fail(err, IG_EARGUMENT, "no place for the executor (out is NULL)");
+    *out = NULL;
     if (!model || !model->module)
         return (ingot_status)ig_fail(err, IG_EARGUMENT,
                                      "an executor needs a model opened with weights (not "

@@ -131,6 +131,10 @@ static ig_status all_pieces(const ig_tokenizer *tok, ig_buf *pieces, size_t *sta
 static ig_status collect_runs(const ingot_model *model, const char *const *breakers,
                               uint32_t n_breakers, breaker_runs *out, ig_err *err) {
     const ig_tokenizer *tok = model->tokenizer;
+    if (n_breakers)
+        IG_TRY(ig_engine_need_text(model, err));
+    if (n_breakers == 0)
+        return IG_OK;
     const size_t n_starts = (size_t)ig_tokenizer_size(tok) + 1;
     if (n_breakers > DRY_BREAKERS_MAX)
         return ig_fail(err, IG_ELIMIT, "%u dry sequence breakers; at most %u", n_breakers,
@@ -162,6 +166,9 @@ static ig_status collect_bias(const ingot_model *model, const ingot_sampling *in
     const ig_model_facts *facts = &model->plan->program->facts;
     const uint32_t ends = in->ignore_eos ? model->n_end_ids : 0;
     const size_t all = (size_t)in->n_logit_bias + ends + facts->suppress_count;
+    if (in->n_logit_bias > IG_SAMPLE_BIAS_MAX)
+        return ig_fail(err, IG_ELIMIT, "n_logit_bias is %u; at most %u", in->n_logit_bias,
+                       IG_SAMPLE_BIAS_MAX);
     if (all == 0)
         return IG_OK;
     ig_logit_bias *list = ig_alloc(all, sizeof *list);
