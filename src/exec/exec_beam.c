@@ -84,7 +84,8 @@ static void end_by_text(ig_exec_request *r) {
     }
 }
 
-static ig_status give_result(ig_exec_request *r, uint32_t i, ig_err *err) {
+/* The records of result i; `cut` is why it ends where no end id or stop word does. */
+static ig_status give_result(ig_exec_request *r, uint32_t i, ig_exec_reason cut, ig_err *err) {
     exec_branch *b = &r->branches[i];
     ig_beam_result result;
     ig_beam_describe(r->search, i, &result);
@@ -98,8 +99,6 @@ static ig_status give_result(ig_exec_request *r, uint32_t i, ig_err *err) {
     for (uint32_t k = 0; k < result.n_tokens && !status; k++) {
         const bool last = k + 1 == result.n_tokens;
         const ig_exec_reason ended = exec_is_end(r, ids[k]) ? IG_EXEC_END_ID : IG_EXEC_STOP_WORDS;
-        const ig_exec_reason cut =
-            result.n_tokens < r->p.max_tokens ? IG_EXEC_CONTEXT : IG_EXEC_LENGTH;
         const ig_exec_token token = {.sequence = i,
                                      .id = ids[k],
                                      .logprob = logprobs[k],
@@ -113,13 +112,30 @@ static ig_status give_result(ig_exec_request *r, uint32_t i, ig_err *err) {
     return status;
 }
 
+uint32_t exec_beam_results(const ig_exec_request *r) {
+    return r->p.n_sequences ? r->p.n_sequences : r->n_branches;
+}
+
 static ig_status finish(ig_exec_request *r, ig_err *err) {
-    const uint32_t found = ig_beam_finish(r->search);
-    const uint32_t wanted = r->p.n_sequences ? r->p.n_sequences : r->n_branches;
-    for (uint32_t i = 0; i < IG_MIN(found, wanted); i++)
-        IG_TRY(give_result(r, i, err));
-    r->n_live = 0;
+    const uint32_t found = ig_beam_finish(r->search), wanted = exec_beam_results(r);
+    r->n_live = 0; /* from now on there is nothing to cut */
+    for (uint32_t i = 0; i < IG_MIN(found, wanted); i++) {
+        ig_beam_result result;
+        ig_beam_describe(r->search, i, &result);
+        IG_TRY(give_result(
+            r, i, result.n_tokens < r->p.max_tokens ? IG_EXEC_CONTEXT : IG_EXEC_LENGTH, err));
+    }
     return IG_OK;
+}
+
+uint32_t exec_beam_cut(ig_exec_request *r, ig_exec_reason reason) {
+    const uint32_t found = r->forked && r->n_live ? ig_beam_finish(r->search) : 0;
+    const uint32_t n = IG_MIN(found, exec_beam_results(r));
+    for (uint32_t i = 0; i < n; i++) {
+        if (give_result(r, i, reason, NULL))
+            return i;
+    }
+    return n;
 }
 
 ig_status exec_beam_step(ig_exec *x, const exec_part *part, uint64_t now_ns, ig_err *err) {

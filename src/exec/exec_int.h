@@ -201,6 +201,11 @@ void exec_count_token(ig_exec *x, ig_exec_request *r, uint64_t now_ns);
  * live branch. */
 ig_status exec_beam_step(ig_exec *x, const exec_part *part, uint64_t now_ns, ig_err *err);
 
+/* Results that a search gives at most. */
+uint32_t exec_beam_results(const ig_exec_request *r);
+/* The search was ended from outside: what it has so far becomes results; returns how many. */
+uint32_t exec_beam_cut(ig_exec_request *r, ig_exec_reason reason);
+
 /* exec_events.c. A request is attached from submit until it is freed. */
 ig_status exec_events_attach(ig_exec_events *events, ig_err *err);
 void exec_events_detach(ig_exec_events *events);

@@ -432,8 +432,8 @@ void exec_end_branch(ig_exec_request *r, uint32_t branch, ig_exec_reason reason)
  * left for a record, the request's end says it as well. */
 void exec_end_all(ig_exec_request *r, ig_exec_reason reason) {
     const bool begun = r->forked && !r->beams;
-    const uint32_t n = begun ? r->n_live : r->beams ? 1 : r->n_branches;
-    for (uint32_t i = 0; i < n; i++) {
+    const uint32_t n = begun ? r->n_live : r->beams ? exec_beam_results(r) : r->n_branches;
+    for (uint32_t i = r->beams ? exec_beam_cut(r, reason) : 0; i < n; i++) {
         const ig_exec_token last = {.sequence = begun ? r->live[i] : i, .id = -1, .reason = reason};
         if (exec_add_record(r, &last, NULL, NULL))
             break;

@@ -63,6 +63,7 @@ typedef struct answer {
     uint32_t n_sequences;
     ig_status status; /* after the last record */
     ig_err err;
+    bool beams; /* cut off early, they need not begin as they end */
 } answer;
 
 /* Takes all that is there. */

@@ -185,6 +185,34 @@ static void check_end(world *w, const ig_exec_params *p, uint32_t n, ig_exec_rea
     ig_exec_request_close(&r);
 }
 
+/* A search that is cancelled gives what it has: every result that was asked for has its end. */
+TEST(beams_that_are_cut_off_give_what_they_have) {
+    for (uint32_t turns = 0; turns < 12; turns += 3) {
+        world w;
+        ig_err err = {0};
+        static answer got;
+        REQUIRE(world_open(&w, &(world_options){.pages = 40}, &err));
+        ig_exec_params p = world_params(prompt, PROMPT, 30);
+        p.beam.width = 4;
+        p.n_sequences = 3;
+        p.streaming = false;
+        ig_exec_request *r = world_submit(&w, &p);
+        REQUIRE(r != NULL);
+        for (uint32_t i = 0; i < turns; i++)
+            (void)ig_exec_work(w.exec);
+        ig_exec_cancel(r);
+        REQUIRE(world_run(&w));
+        memset(&got, 0, sizeof got);
+        answer_take(&got, r);
+        for (uint32_t i = 0; i < 3; i++) {
+            CHECK_EQ(got.reason[i], IG_EXEC_CANCELLED);
+            CHECK(turns < 6 || got.n[i] > 0);
+        }
+        ig_exec_request_close(&r);
+        world_close(&w);
+    }
+}
+
 TEST(every_reason_to_end) {
     world w;
     ig_err err = {0};
@@ -355,6 +383,7 @@ int main(int argc, char **argv) {
     make_prompt();
     return RUN(argc, argv, T(numbers_are_those_of_direct_computation),
                T(draws_on_many_threads_are_the_same), T(max_tokens_0_gives_the_prompt_only),
-               T(every_reason_to_end), T(thinking_ends_within_its_budget), T(hooks_edit_and_stop),
+               T(every_reason_to_end), T(beams_that_are_cut_off_give_what_they_have),
+               T(thinking_ends_within_its_budget), T(hooks_edit_and_stop),
                T(hooks_that_spoil_a_row_fail_their_request_alone));
 }
