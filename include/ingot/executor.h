@@ -10,8 +10,9 @@
  * close gives it back. Closing cancels what still runs, so a client that goes away needs no more
  * than that.
  *
- * Threads. Every function may be called from any thread. Outputs of one request are taken by one
- * thread at a time, and so are those of one event queue. Nothing a client does or leaves undone
+ * Threads. Every function may be called from any thread, but a request's ready, next, await and close
+ * belong to the one thread at a time that takes its outputs (to that of its event queue, if it has
+ * one), and so does an event queue; poll and cancel belong to any. Nothing a client does or leaves undone
  * makes the executor wait. Callbacks run on the executor's thread, must be quick, and must not call
  * functions of this header that wait.
  * Ownership. What submit is given is copied, but for callbacks and events. Pointers in outputs live
@@ -81,7 +82,7 @@ INGOT_API void ingot_executor_describe(const ingot_executor *executor, ingot_exe
 /* While paused, requests are accepted and can be cancelled, but nothing runs. */
 INGOT_API void ingot_executor_pause(ingot_executor *executor, bool paused);
 /* Takes no more requests from now on (submit says INGOT_CANCELLED) and waits until all are done:
- * INGOT_AGAIN when that takes longer. Timeouts here and below: microseconds, 0 = do not wait,
+ * INGOT_AGAIN when that takes longer (for ever while it is paused). Timeouts here and below: microseconds, 0 = do not wait,
  * UINT64_MAX = for ever. */
 INGOT_API ingot_status ingot_executor_drain(ingot_executor *executor, uint64_t timeout_us,
                                             ingot_error *error);
@@ -251,7 +252,8 @@ INGOT_API void ingot_request_sequence(const ingot_request *request, uint32_t seq
  */
 
 /* A queue of requests with news, for one thread that serves many. Room for `requests` that were
- * submitted with it and are not closed yet. */
+ * submitted with it; a closed one gives its place back when the executor has let go of it, at the
+ * end of a step, and the queue was looked at. */
 INGOT_API ingot_status ingot_events_open(ingot_events **out, uint32_t requests, ingot_error *error);
 INGOT_API void ingot_events_close(ingot_events **events);
 /* For poll(2), epoll or io_uring: readable when there may be news. Never read or write it. */
