@@ -10,13 +10,12 @@
  * close gives it back. Closing cancels what still runs, so a client that goes away needs no more
  * than that.
  *
- * Threads. Every function may be called from any thread, but a request's ready, next, await and close
- * belong to the one thread at a time that takes its outputs (to that of its event queue, if it has
- * one), and so does an event queue; poll and cancel belong to any. Nothing a client does or leaves undone
- * makes the executor wait. Callbacks run on the executor's thread, must be quick, and must not call
- * functions of this header that wait.
- * Ownership. What submit is given is copied, but for callbacks and events. Pointers in outputs live
- * until the next call for the same request.
+ * Threads. Every function may be called from any thread, but a request's ready, next, await and
+ * close belong to the one thread at a time that takes its outputs (to that of its event queue, if
+ * it has one), and so does an event queue; poll and cancel belong to any. Nothing a client does or
+ * leaves undone makes the executor wait. Callbacks run on the executor's thread, must be quick, and
+ * must not call functions of this header that wait. Ownership. What submit is given is copied, but
+ * for callbacks and events. Pointers in outputs live until the next call for the same request.
  * Names. Fields mean what they mean in TensorRT-LLM's executor (SamplingConfig, OutputConfig) and,
  * where that has none, in llama.cpp. */
 #ifndef INGOT_EXECUTOR_H
@@ -82,8 +81,8 @@ INGOT_API void ingot_executor_describe(const ingot_executor *executor, ingot_exe
 /* While paused, requests are accepted and can be cancelled, but nothing runs. */
 INGOT_API void ingot_executor_pause(ingot_executor *executor, bool paused);
 /* Takes no more requests from now on (submit says INGOT_CANCELLED) and waits until all are done:
- * INGOT_AGAIN when that takes longer (for ever while it is paused). Timeouts here and below: microseconds, 0 = do not wait,
- * UINT64_MAX = for ever. */
+ * INGOT_AGAIN when that takes longer (for ever while it is paused). Timeouts here and below:
+ * microseconds, 0 = do not wait, UINT64_MAX = for ever. */
 INGOT_API ingot_status ingot_executor_drain(ingot_executor *executor, uint64_t timeout_us,
                                             ingot_error *error);
 

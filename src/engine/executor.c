@@ -104,6 +104,7 @@ static ig_status exec_options(ingot_model *m, const ingot_executor_options *o, i
                              .step_ns = step > 0 ? (uint64_t)(step * 1e6) : 0,
                              .ageing_us = ageing > 0 ? (uint64_t)(ageing * 1e6) + 1 : 0,
                              .uncached = o->no_prefix_cache,
+                             .pin = m->options.pin_threads,
                              .iterations =
                                  o->iteration_stats ? o->iteration_stats : ITERATIONS_DEFAULT,
                              .logger = &m->logger};

@@ -373,6 +373,8 @@ static void wait_for_work(ig_exec *x, uint32_t ticket) {
 
 static void body(void *user) {
     ig_exec *x = user;
+    if (x->o.pin)
+        (void)ig_thread_pin(0); /* thread 0 of the steps it runs */
     while (!ig_flag_get(&x->stopping)) {
         const uint32_t ticket = ig_gate_ticket(&x->work);
         if (!ig_exec_work(x))

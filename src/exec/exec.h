@@ -67,6 +67,7 @@ typedef struct ig_exec_options {
     uint64_t ageing_us;   /* waiting this long is worth a priority of 1; 0 = no ageing */
     bool uncached;        /* no prefix cache */
     uint32_t iterations;  /* records of steps that are kept until read */
+    bool pin;             /* its thread to the first core, as a device pins who opens it */
     bool manual;          /* no thread: the owner calls ig_exec_work */
     const ig_logger *logger;
 } ig_exec_options;
