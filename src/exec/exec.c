@@ -448,18 +448,15 @@ void ig_exec_pause(ig_exec *x, bool paused) {
     ig_gate_open(&x->work);
 }
 
+static bool all_done(void *user) {
+    const ig_exec *x = user;
+    const uint32_t coming = ig_flag_get(&x->submitters); /* first: they become unfinished */
+    return coming + ig_flag_get(&x->unfinished) == 0;
+}
+
 ig_status ig_exec_drain(ig_exec *x, uint64_t timeout_ns, ig_err *err) {
-    const uint64_t start = ig_clock_ns();
     ig_flag_set(&x->closed, 1);
-    for (;;) {
-        const uint32_t ticket = ig_gate_ticket(&x->news);
-        const uint32_t coming = ig_flag_get(&x->submitters); /* first: they become unfinished */
-        if (coming + ig_flag_get(&x->unfinished) == 0)
-            return IG_OK;
-        const uint64_t spent = ig_clock_ns() - start;
-        if (spent >= timeout_ns)
-            return ig_fail(err, IG_EAGAIN, "%u requests still run", ig_flag_get(&x->unfinished));
-        (void)ig_gate_wait(&x->news, ticket,
-                           timeout_ns == UINT64_MAX ? UINT64_MAX : timeout_ns - spent);
-    }
+    if (ig_gate_await(&x->news, all_done, x, timeout_ns))
+        return IG_OK;
+    return ig_fail(err, IG_EAGAIN, "%u requests still run", ig_flag_get(&x->unfinished));
 }

@@ -109,25 +109,31 @@ static size_t take(ig_exec_events *e, ig_exec_request **out, size_t max) {
     return n;
 }
 
+typedef struct taking {
+    ig_exec_events *events;
+    ig_exec_request **out;
+    size_t max, n;
+} taking;
+
+static bool take_some(void *user) {
+    taking *t = user;
+    ig_exec_events *e = t->events;
+    /* First the descriptor, then the flag, then the ring: a push in between is either seen by
+     * this look at the ring or raises the descriptor anew. */
+    if (ig_flag_get(&e->raised)) {
+        ig_event_fd_clear(e->fd);
+        (void)ig_flag_swap(&e->raised, 0);
+    }
+    t->n = take(e, t->out, t->max);
+    if (t->n == t->max && !ig_flag_swap(&e->raised, 1)) /* there may be more */
+        ig_event_fd_raise(e->fd);
+    return t->n > 0;
+}
+
 size_t ig_exec_events_take(ig_exec_events *e, ig_exec_request **out, size_t max,
                            uint64_t timeout_ns) {
-    const uint64_t start = ig_clock_ns();
-    while (max) { /* who takes nothing leaves the descriptor as it is */
-        const uint32_t ticket = ig_gate_ticket(&e->gate);
-        /* First the descriptor, then the flag, then the ring: a push in between is either seen by
-         * this look at the ring or raises the descriptor anew. */
-        if (ig_flag_get(&e->raised)) {
-            ig_event_fd_clear(e->fd);
-            (void)ig_flag_swap(&e->raised, 0);
-        }
-        const size_t n = take(e, out, max);
-        if (n == max && !ig_flag_swap(&e->raised, 1)) /* there may be more */
-            ig_event_fd_raise(e->fd);
-        const uint64_t spent = ig_clock_ns() - start;
-        if (n || spent >= timeout_ns)
-            return n;
-        (void)ig_gate_wait(&e->gate, ticket,
-                           timeout_ns == UINT64_MAX ? UINT64_MAX : timeout_ns - spent);
-    }
-    return 0;
+    taking t = {.events = e, .out = out, .max = max};
+    if (max) /* who takes nothing leaves the descriptor as it is */
+        (void)ig_gate_await(&e->gate, take_some, &t, timeout_ns);
+    return t.n;
 }

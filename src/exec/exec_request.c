@@ -534,23 +534,23 @@ bool ig_exec_ready(const ig_exec_request *r) {
     return ig_exec_done(r) || (r->p.streaming && ig_record_log_pending(&r->log) > 0);
 }
 
-static ig_status wait_for(ig_exec_request *const *requests, size_t n, bool all, bool ended,
-                          uint64_t timeout_ns) {
-    const uint64_t start = ig_clock_ns();
-    ig_gate *gate = &requests[0]->exec->news;
-    for (;;) {
-        const uint32_t ticket = ig_gate_ticket(gate);
-        size_t ready = 0;
-        for (size_t i = 0; i < n; i++)
-            ready += ended ? ig_exec_done(requests[i]) : ig_exec_ready(requests[i]);
-        if (all ? ready == n : ready > 0)
-            return IG_OK;
-        const uint64_t spent = ig_clock_ns() - start;
-        if (spent >= timeout_ns)
-            return IG_EAGAIN;
-        (void)ig_gate_wait(gate, ticket,
-                           timeout_ns == UINT64_MAX ? UINT64_MAX : timeout_ns - spent);
-    }
+typedef struct awaited {
+    ig_exec_request *const *requests;
+    size_t n;
+    bool all, ended;
+} awaited;
+
+static bool are_there(void *user) {
+    const awaited *a = user;
+    size_t there = 0;
+    for (size_t i = 0; i < a->n; i++)
+        there += a->ended ? ig_exec_done(a->requests[i]) : ig_exec_ready(a->requests[i]);
+    return a->all ? there == a->n : there > 0;
+}
+
+static ig_status wait_for(awaited a, uint64_t timeout_ns) {
+    ig_gate *gate = &a.requests[0]->exec->news;
+    return ig_gate_await(gate, are_there, &a, timeout_ns) ? IG_OK : IG_EAGAIN;
 }
 
 ig_status ig_exec_await(ig_exec_request *const *requests, size_t n, bool all, bool ended,
@@ -559,7 +559,7 @@ ig_status ig_exec_await(ig_exec_request *const *requests, size_t n, bool all, bo
         if (requests[i]->exec != requests[0]->exec)
             return ig_fail(err, IG_EARGUMENT, "requests[%zu] is of another executor than [0]", i);
     }
-    return n ? wait_for(requests, n, all, ended, timeout_ns)
+    return n ? wait_for((awaited){requests, n, all, ended}, timeout_ns)
              : ig_fail(err, IG_EARGUMENT, "no requests to wait for");
 }
 
@@ -570,7 +570,7 @@ ig_status ig_exec_next(ig_exec_request *r, ig_exec_token *out, ig_candidate *top
     const bool ended = ig_exec_done(r); /* before the log: what was added before the end is there */
     *n = ig_record_log_take(&r->log, out, max);
     if (*n == 0 && !ended) {
-        if (wait_for(one, 1, false, false, timeout_ns))
+        if (wait_for((awaited){.requests = one, .n = 1}, timeout_ns))
             return IG_EAGAIN;
         *n = ig_record_log_take(&r->log, out, max);
     }

@@ -44,6 +44,20 @@ void ig_gate_open(ig_gate *gate) {
         ig_futex_wake(&gate->count, INT_MAX);
 }
 
+bool ig_gate_await(ig_gate *gate, bool (*there)(void *user), void *user, uint64_t timeout_ns) {
+    const bool forever = timeout_ns == UINT64_MAX;
+    const uint64_t start = ig_clock_ns();
+    for (;;) {
+        const uint32_t ticket = ig_gate_ticket(gate);
+        if (there(user))
+            return true;
+        const uint64_t spent = forever ? 0 : ig_clock_ns() - start;
+        if (spent >= timeout_ns)
+            return false;
+        (void)ig_gate_wait(gate, ticket, forever ? UINT64_MAX : timeout_ns - spent);
+    }
+}
+
 ig_status ig_event_fd_open(int *fd, ig_err *err) {
     *fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return *fd >= 0 ? IG_OK : ig_fail_errno(err, errno, "open", "an event descriptor");

@@ -94,6 +94,9 @@ uint32_t ig_gate_ticket(ig_gate *gate);
  * ticket. */
 bool ig_gate_wait(ig_gate *gate, uint32_t ticket, uint64_t timeout_ns);
 void ig_gate_open(ig_gate *gate);
+/* Waits at the gate until there(user) says so, which is asked before the first wait and after every
+ * opening; false when it still said no after timeout_ns. */
+bool ig_gate_await(ig_gate *gate, bool (*there)(void *user), void *user, uint64_t timeout_ns);
 
 /* A file descriptor (eventfd) that an event loop can poll for reading: raised until cleared. */
 IG_MUST_USE ig_status ig_event_fd_open(int *fd, ig_err *err);

@@ -103,6 +103,45 @@ TEST(two_threads_never_miss_each_other) {
     CHECK_EQ(t.gate[0].waiters + t.gate[1].waiters, 0);
 }
 
+static bool third_time(void *user) {
+    uint32_t *asked = user;
+    return ++*asked >= 3;
+}
+
+typedef struct opener {
+    ig_gate gate;
+    ig_flag done;
+} opener;
+
+static void open_often(void *user) {
+    opener *o = user;
+    while (!ig_flag_get(&o->done)) {
+        ig_gate_open(&o->gate);
+        ig_thread_yield();
+    }
+}
+
+TEST(awaiting_asks_after_every_opening) {
+    ig_err err = {0};
+    opener o = {0};
+    ig_thread *thread;
+    uint32_t asked = 0;
+    CHECK(!ig_gate_await(&o.gate, third_time, &asked, 0));
+    CHECK_EQ(asked, 1);
+    asked = 0;
+    const uint64_t start = ig_clock_ns();
+    CHECK(!ig_gate_await(&o.gate, third_time, &asked, 20 * MS)); /* nobody opens */
+    CHECK(ig_clock_ns() - start >= 20 * MS);
+    CHECK(ig_gate_await(&o.gate, third_time, &asked, 0));
+    asked = 0;
+    REQUIRE_OK(ig_thread_start(&thread, "open", open_often, &o, &err));
+    CHECK(ig_gate_await(&o.gate, third_time, &asked, UINT64_MAX));
+    CHECK_EQ(asked, 3);
+    ig_flag_set(&o.done, 1);
+    ig_thread_join(&thread);
+    CHECK_EQ(o.gate.waiters, 0);
+}
+
 typedef struct crowd {
     ig_gate gate;
     uint32_t ticket;
@@ -167,6 +206,6 @@ TEST(an_event_loop_can_wait_for_it) {
 
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(time_passes_without_an_opening), T(signals_do_not_open_a_gate),
-               T(two_threads_never_miss_each_other), T(one_opening_wakes_all),
-               T(an_event_loop_can_wait_for_it));
+               T(two_threads_never_miss_each_other), T(awaiting_asks_after_every_opening),
+               T(one_opening_wakes_all), T(an_event_loop_can_wait_for_it));
 }
