@@ -115,16 +115,24 @@ typedef struct taking {
     size_t max, n;
 } taking;
 
+/* First the descriptor, then the flag, then the ring: a push in between is either seen by this look
+ * at the ring or raises the descriptor anew. */
+static size_t clear_and_take(taking *t) {
+    ig_exec_events *e = t->events;
+    ig_event_fd_clear(e->fd);
+    (void)ig_flag_swap(&e->raised, 0);
+    return take(e, t->out, t->max);
+}
+
 static bool take_some(void *user) {
     taking *t = user;
     ig_exec_events *e = t->events;
-    /* First the descriptor, then the flag, then the ring: a push in between is either seen by
-     * this look at the ring or raises the descriptor anew. */
-    if (ig_flag_get(&e->raised)) {
-        ig_event_fd_clear(e->fd);
-        (void)ig_flag_swap(&e->raised, 0);
-    }
-    t->n = take(e, t->out, t->max);
+    t->n = ig_flag_get(&e->raised) ? clear_and_take(t) : take(e, t->out, t->max);
+    /* A push sets the flag before it raises the descriptor: one that was interrupted in between may
+     * raise it late, with the flag down and its request gone. Who finds nothing clears it anyway,
+     * or an event loop would turn for ever. */
+    if (t->n == 0)
+        t->n = clear_and_take(t);
     if (t->n == t->max && !ig_flag_swap(&e->raised, 1)) /* there may be more */
         ig_event_fd_raise(e->fd);
     return t->n > 0;

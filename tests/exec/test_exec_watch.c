@@ -82,6 +82,26 @@ TEST(events_name_each_request_once_until_it_has_more) {
     CHECK_EQ(ig_exec_events_create(&e, 0, &err), IG_EARGUMENT);
 }
 
+/* As a push leaves it that raises the descriptor after its request was taken. */
+TEST(a_descriptor_raised_late_is_cleared_by_who_finds_nothing) {
+    world w;
+    ig_err err = {0};
+    ig_exec_events *e = NULL;
+    ig_exec_request *news[2];
+    REQUIRE(world_open(&w, &(world_options){0}, &err));
+    REQUIRE_OK(ig_exec_events_create(&e, 2, &err));
+    ig_exec_request *r = submit(&w, 0, 5, true, e);
+    CHECK(world_run(&w));
+    CHECK_EQ(ig_exec_events_take(e, news, 2, 0), 1);
+    ig_event_fd_raise(ig_exec_events_fd(e));
+    CHECK(readable(e));
+    CHECK_EQ(ig_exec_events_take(e, news, 2, 0), 0);
+    CHECK(!readable(e));
+    ig_exec_request_close(&r);
+    world_close(&w);
+    ig_exec_events_destroy(&e);
+}
+
 TEST(events_destroyed_before_their_requests_do_no_harm) {
     world w;
     ig_err err = {0};
@@ -236,6 +256,7 @@ TEST(records_that_nobody_takes_drop_the_oldest) {
 int main(int argc, char **argv) {
     make_prompts();
     return RUN(argc, argv, T(events_name_each_request_once_until_it_has_more),
+               T(a_descriptor_raised_late_is_cleared_by_who_finds_nothing),
                T(events_destroyed_before_their_requests_do_no_harm), T(await_any_all_and_ended),
                T(pause_and_drain), T(records_of_steps_add_up),
                T(records_that_nobody_takes_drop_the_oldest));
