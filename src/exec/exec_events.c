@@ -6,7 +6,7 @@ struct ig_exec_events {
     ig_ref_count refs; /* the client's, and one per request submitted with it */
     ig_ring *ring;
     ig_gate gate;
-    ig_flag attached; /* requests that may still be pushed or stand in the ring */
+    ig_flag attached; /* places in use: requests that are open or stand in the ring */
     ig_flag raised;   /* fd is readable: saves a system call per push */
     ig_flag dead;     /* nobody takes any more */
     uint32_t cap;
@@ -34,7 +34,7 @@ ig_status ig_exec_events_create(ig_exec_events **out, uint32_t cap, ig_err *err)
     return IG_OK;
 }
 
-static void release(ig_exec_events *e) {
+void exec_events_release(ig_exec_events *e) {
     if (!ig_ref_release(&e->refs))
         return;
     ig_ring_destroy(&e->ring);
@@ -42,10 +42,22 @@ static void release(ig_exec_events *e) {
     ig_free(e);
 }
 
+/* The place of a request is kept by two: the client's handle, and what stands in the ring. The last
+ * one to go gives it back. */
+void exec_events_leave(ig_exec_events *e, ig_exec_request *r) {
+    if (ig_flag_add(&r->place, (uint32_t)-1) == 0)
+        (void)ig_flag_add(&e->attached, (uint32_t)-1);
+}
+
+static void off_the_ring(ig_exec_events *e, ig_exec_request *r) {
+    exec_events_leave(e, r);
+    exec_release(r);
+}
+
 /* Requests that stand in the ring are held by it. */
 static void drain(ig_exec_events *e) {
     for (ig_exec_request *r; e->ring && (r = ig_ring_pop(e->ring)) != NULL;)
-        exec_release(r);
+        off_the_ring(e, r);
 }
 
 void ig_exec_events_destroy(ig_exec_events **events) {
@@ -55,45 +67,61 @@ void ig_exec_events_destroy(ig_exec_events **events) {
     *events = NULL;
     ig_flag_set(&e->dead, 1);
     drain(e);
-    release(e);
+    exec_events_release(e);
 }
 
 int ig_exec_events_fd(const ig_exec_events *e) {
     return e->fd;
 }
 
-ig_status exec_events_attach(ig_exec_events *e, ig_err *err) {
-    if (ig_flag_add(&e->attached, 1) > e->cap) {
-        (void)ig_flag_add(&e->attached, (uint32_t)-1);
-        return ig_fail(err, IG_EBUSY,
-                       "the event queue has room for %u requests and all are in use; close some, "
-                       "or make it larger",
-                       e->cap);
-    }
-    ig_ref_retain(&e->refs);
-    return IG_OK;
+/* Somebody has to look. */
+static void raise_all(ig_exec_events *e) {
+    ig_gate_open(&e->gate);
+    if (!ig_flag_swap(&e->raised, 1))
+        ig_event_fd_raise(e->fd);
 }
 
-void exec_events_detach(ig_exec_events *e) {
-    (void)ig_flag_add(&e->attached, (uint32_t)-1);
-    release(e);
+/* Takes closed requests off the ring; the others go back, for every place is somebody's. */
+static void sweep(ig_exec_events *e) {
+    size_t left = ig_ring_count(e->ring);
+    for (ig_exec_request *r; left > 0 && (r = ig_ring_pop(e->ring)) != NULL; left--) {
+        if (ig_flag_get(&r->closed) || !ig_ring_push(e->ring, r))
+            off_the_ring(e, r);
+    }
+    raise_all(e); /* who looked meanwhile may have seen too few */
+}
+
+ig_status exec_events_attach(ig_exec_events *e, ig_exec_request *r, ig_err *err) {
+    for (int tries = 0; ig_flag_add(&e->attached, 1) > e->cap; tries++) {
+        (void)ig_flag_add(&e->attached, (uint32_t)-1);
+        if (tries == 1)
+            return ig_fail(err, IG_EBUSY,
+                           "the event queue has room for %u requests and all are in use; close "
+                           "some, or make it larger",
+                           e->cap);
+        sweep(e);
+    }
+    ig_flag_set(&r->place, 1);
+    ig_ref_retain(&e->refs);
+    return IG_OK;
 }
 
 void exec_events_push(ig_exec_events *e, ig_exec_request *r) {
     if (ig_flag_get(&r->closed) || ig_flag_swap(&r->queued, 1))
         return;
+    if (ig_flag_add(&r->place, 1) == 1) { /* closed meanwhile: its place may be another's */
+        (void)ig_flag_add(&r->place, (uint32_t)-1);
+        return;
+    }
     ig_ref_retain(&r->refs);
-    if (!ig_ring_push(e->ring, r)) { /* cannot be: each stands there once */
-        exec_release(r);
+    if (!ig_ring_push(e->ring, r)) { /* cannot be: who stands there has a place */
+        off_the_ring(e, r);
         return;
     }
-    if (ig_flag_add(&e->dead, 0)) { /* whoever comes last, here or in destroy, empties the ring */
+    if (ig_flag_add(&e->dead, 0)) /* whoever comes last, here or in destroy, empties the ring */
         drain(e);
-        return;
-    }
-    ig_gate_open(&e->gate);
-    if (!ig_flag_swap(&e->raised, 1))
-        ig_event_fd_raise(e->fd);
+    else
+        raise_all(e);
 }
 
 /* A request is taken off the ring before its outputs are read, so that news which come meanwhile
@@ -104,7 +132,7 @@ static size_t take(ig_exec_events *e, ig_exec_request **out, size_t max) {
         (void)ig_flag_swap(&r->queued, 0);
         if (!ig_flag_get(&r->closed))
             out[n++] = r; /* the client's own handle keeps it alive */
-        exec_release(r);
+        off_the_ring(e, r);
     }
     return n;
 }

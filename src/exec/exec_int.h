@@ -41,6 +41,7 @@ struct ig_exec_request {
     ig_cancel cancel;
     ig_flag ended;          /* last thing set: status, err and results are there */
     ig_flag queued;         /* stands in an event queue */
+    ig_flag place;          /* who keeps its place there: the client, the queue */
     ig_flag closed;         /* the client gave it back */
     ig_record_log log, top; /* of ig_exec_token, and [n_top] candidates for each */
     ig_board *board;        /* ig_exec_request_facts */
@@ -206,9 +207,11 @@ uint32_t exec_beam_results(const ig_exec_request *r);
 /* The search was ended from outside: what it has so far becomes results; returns how many. */
 uint32_t exec_beam_cut(ig_exec_request *r, ig_exec_reason reason);
 
-/* exec_events.c. A request is attached from submit until it is freed. */
-ig_status exec_events_attach(ig_exec_events *events, ig_err *err);
-void exec_events_detach(ig_exec_events *events);
+/* exec_events.c. A request holds its queue from submit until it is freed, and a place in it until
+ * it is closed and does not stand there. */
+ig_status exec_events_attach(ig_exec_events *events, ig_exec_request *r, ig_err *err);
+void exec_events_leave(ig_exec_events *events, ig_exec_request *r);
+void exec_events_release(ig_exec_events *events);
 void exec_events_push(ig_exec_events *events, ig_exec_request *r);
 
 /* exec_stats.c */

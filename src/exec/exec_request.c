@@ -37,7 +37,7 @@ static void exec_free(ig_exec_request *r) {
     if (r->p.hooks.release)
         r->p.hooks.release(r->p.hooks.user);
     if (r->p.events)
-        exec_events_detach(r->p.events);
+        exec_events_release(r->p.events);
     ig_arena_fini(&r->arena);
     ig_free(r);
     exec_core_release(x);
@@ -324,13 +324,15 @@ ig_status ig_exec_submit(ig_exec *x, const ig_exec_params *params, ig_exec_reque
     ig_status status = check(x, r, err);
     if (!status)
         status = make(x, r, err);
-    if (!status && params->events && !(status = exec_events_attach(params->events, err)))
+    if (!status && params->events && !(status = exec_events_attach(params->events, r, err)))
         r->p.events = params->events;
     *out = r; /* before anybody can hear of it over an event queue */
     if (!status)
         status = enter(x, r, err);
     if (status) {
         *out = NULL;
+        if (r->p.events)
+            exec_events_leave(r->p.events, r);
         exec_release(r);
     }
     return status;
@@ -359,6 +361,8 @@ void ig_exec_request_close(ig_exec_request **request) {
     ig_exec_request *r = *request;
     *request = NULL;
     ig_flag_set(&r->closed, 1);
+    if (r->p.events)
+        exec_events_leave(r->p.events, r);
     ig_exec_cancel(r);
     exec_release(r);
 }

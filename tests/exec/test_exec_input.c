@@ -202,8 +202,7 @@ TEST(full_queues_and_closed_doors_say_so) {
     CHECK(world_run(&w));
     for (int i = 0; i < 3; i++)
         CHECK(world_gave(&w, &r[i], &p));
-    /* A request that stands in its event queue keeps its place until it is taken. */
-    CHECK_EQ(ig_exec_events_take(events, r, 3, 0), 0);
+    CHECK_EQ(ig_exec_events_take(events, r, 3, 0), 0); /* the queue held them */
     CHECK_OK(ig_exec_drain(w.exec, 0, &err));
     CHECK_EQ(ig_exec_submit(w.exec, &p, &no, &err), IG_ECANCELLED);
     CHECK(no == NULL);

@@ -102,6 +102,37 @@ TEST(a_descriptor_raised_late_is_cleared_by_who_finds_nothing) {
     ig_exec_events_destroy(&e);
 }
 
+TEST(a_closed_request_gives_its_place_back_at_once) {
+    world w;
+    ig_err err = {0};
+    ig_exec_events *e = NULL;
+    ig_exec_request *news[4], *r;
+    REQUIRE(world_open(&w, &(world_options){0}, &err));
+    REQUIRE_OK(ig_exec_events_create(&e, 2, &err));
+    ig_exec_request *kept = submit(&w, 1, 5, true, e);
+    for (uint32_t turns = 0; turns < 12; turns++) { /* without, then with news in the queue */
+        r = submit(&w, 0, 5, true, e);
+        REQUIRE(r != NULL);
+        for (uint32_t i = 0; i < turns; i++)
+            (void)ig_exec_work(w.exec);
+        ig_exec_request_close(&r);
+    }
+    /* Whose news were there are still heard of. */
+    CHECK(readable(e));
+    CHECK_EQ(ig_exec_events_take(e, news, 4, 0), 1);
+    CHECK(news[0] == kept);
+    r = submit(&w, 0, 5, true, e);
+    ig_exec_request *no = NULL;
+    ig_exec_params p = world_params(prompts[2], PROMPT, 5);
+    p.events = e;
+    CHECK_EQ(ig_exec_submit(w.exec, &p, &no, &err), IG_EBUSY);
+    CHECK(world_run(&w));
+    ig_exec_request_close(&r);
+    ig_exec_request_close(&kept);
+    world_close(&w);
+    ig_exec_events_destroy(&e);
+}
+
 TEST(events_destroyed_before_their_requests_do_no_harm) {
     world w;
     ig_err err = {0};
@@ -257,6 +288,7 @@ int main(int argc, char **argv) {
     make_prompts();
     return RUN(argc, argv, T(events_name_each_request_once_until_it_has_more),
                T(a_descriptor_raised_late_is_cleared_by_who_finds_nothing),
+               T(a_closed_request_gives_its_place_back_at_once),
                T(events_destroyed_before_their_requests_do_no_harm), T(await_any_all_and_ended),
                T(pause_and_drain), T(records_of_steps_add_up),
                T(records_that_nobody_takes_drop_the_oldest));
