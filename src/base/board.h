@@ -24,6 +24,11 @@ typedef struct ig_flag {
 } ig_flag;
 void ig_flag_set(ig_flag *f, uint32_t value);
 uint32_t ig_flag_get(const ig_flag *f);
+/* Two threads that each change one flag and then look at the other's may both see the old value: a
+ * store may pass a later load. Where one of them must see the other, one flag is only changed and
+ * looked at with swap and add (of 0): these stand in one order, and a later one sees all that the
+ * thread of an earlier one had done before it. */
+
 /* Sets value, returns the old one; acquire and release. */
 uint32_t ig_flag_swap(ig_flag *f, uint32_t value);
 /* Adds (wraps), returns the new value; acquire and release. */

@@ -418,8 +418,8 @@ void ig_exec_destroy(ig_exec **exec) {
         return;
     ig_exec *x = *exec;
     *exec = NULL;
-    ig_flag_set(&x->closed, 1);
-    ig_flag_set(&x->stopping, 1);
+    (void)ig_flag_swap(&x->closed, 1); /* swapped: see leave in exec_request.c */
+    (void)ig_flag_swap(&x->stopping, 1);
     ig_gate_open(&x->work);
     ig_thread_join(&x->thread);
     while (ig_flag_get(&x->submitters)) /* a submit that saw it open is about to push */
@@ -455,7 +455,7 @@ static bool all_done(void *user) {
 }
 
 ig_status ig_exec_drain(ig_exec *x, uint64_t timeout_ns, ig_err *err) {
-    ig_flag_set(&x->closed, 1);
+    (void)ig_flag_swap(&x->closed, 1); /* swapped: see leave in exec_request.c */
     if (ig_gate_await(&x->news, all_done, x, timeout_ns))
         return IG_OK;
     return ig_fail(err, IG_EAGAIN, "%u requests still run", ig_flag_get(&x->unfinished));

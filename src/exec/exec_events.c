@@ -65,7 +65,7 @@ void ig_exec_events_destroy(ig_exec_events **events) {
         return;
     ig_exec_events *e = *events;
     *events = NULL;
-    ig_flag_set(&e->dead, 1);
+    (void)ig_flag_swap(&e->dead, 1); /* a push that does not see it is seen by the drain */
     drain(e);
     exec_events_release(e);
 }

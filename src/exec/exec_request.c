@@ -264,7 +264,12 @@ static ig_status make(const ig_exec *x, ig_exec_request *r, ig_err *err) {
     return IG_OK;
 }
 
-/* Around every push into the inbox: nobody destroys the executor, and no drain ends, in between. */
+/* Around every push into the inbox: nobody destroys the executor, and no drain ends, in between.
+ * Who comes or leaves changes `submitters`, then looks whether the door is closed; who closes it
+ * looks at `submitters` afterwards. The looks at `closed` and `stopping` add 0, because they must
+ * stand in one order with the swap that sets them: one that comes before it is seen by the closer
+ * with all that its thread had changed, one after it sees the door closed. A plain store and load
+ * could miss each other. */
 static void come(ig_exec *x) {
     (void)ig_flag_add(&x->submitters, 1);
 }
@@ -272,14 +277,14 @@ static void come(ig_exec *x) {
 static void leave(ig_exec *x) {
     (void)ig_flag_add(&x->submitters, (uint32_t)-1);
     ig_gate_open(&x->work);
-    if (ig_flag_get(&x->closed)) /* a drain may wait for this */
+    if (ig_flag_add(&x->closed, 0)) /* a drain may wait for this */
         ig_gate_open(&x->news);
 }
 
 static ig_status enter(ig_exec *x, ig_exec_request *r, ig_err *err) {
     ig_status status = IG_OK;
     come(x);
-    if (ig_flag_get(&x->closed)) {
+    if (ig_flag_add(&x->closed, 0)) {
         status = ig_fail(err, IG_ECANCELLED,
                          "the executor takes no more requests: it is shutting "
                          "down");
@@ -345,7 +350,7 @@ void ig_exec_cancel(ig_exec_request *r) {
     ig_cancel_raise(&r->cancel);
     come(x);
     /* One that stops cancels everything, and nobody empties its inbox any more. */
-    if (!ig_flag_get(&x->stopping)) {
+    if (!ig_flag_add(&x->stopping, 0)) {
         ig_ref_retain(&r->refs);
         if (!ig_ring_push(x->inbox, exec_mark(r))) {
             exec_release(r);
