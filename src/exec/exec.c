@@ -187,13 +187,26 @@ static void end_now(ig_exec *x, ig_exec_request *r, ig_exec_reason reason, ig_st
     exec_end(x, r, reason, status, err);
 }
 
+/* True when the request ended. */
+static bool reap(ig_exec *x, ig_exec_request *r, uint64_t now_ns) {
+    const uint64_t deadline = r->p.deadline_ns;
+    const bool cancelled = ig_cancel_take(&r->cancel);
+    if (cancelled || (deadline && deadline <= now_ns)) {
+        end_now(x, r, cancelled ? IG_EXEC_CANCELLED : IG_EXEC_TIMED_OUT, IG_OK, NULL);
+        return true;
+    }
+    if (deadline)
+        x->deadline_ns = IG_MIN(x->deadline_ns, deadline);
+    return false;
+}
+
+/* Its cancel may have come before it, and been looked for in vain. */
 static void arrive(ig_exec *x, ig_exec_request *r) {
     const double waited = (double)r->facts.arrival_ns * 1e-3;
     r->rank = (double)r->p.priority - (x->o.ageing_us ? waited / (double)x->o.ageing_us : 0);
     x->facts.n_submitted++;
-    if (r->p.deadline_ns)
-        x->deadline_ns = IG_MIN(x->deadline_ns, r->p.deadline_ns);
     exec_queue_add(x, r);
+    (void)reap(x, r, 0);
 }
 
 static void take_inbox(ig_exec *x) {
@@ -207,19 +220,6 @@ static void take_inbox(ig_exec *x) {
             end_now(x, r, IG_EXEC_CANCELLED, IG_OK, NULL);
         exec_release(r);
     }
-}
-
-/* True when the request ended. */
-static bool reap(ig_exec *x, ig_exec_request *r, uint64_t now_ns) {
-    const uint64_t deadline = r->p.deadline_ns;
-    const bool cancelled = ig_cancel_take(&r->cancel);
-    if (cancelled || (deadline && deadline <= now_ns)) {
-        end_now(x, r, cancelled ? IG_EXEC_CANCELLED : IG_EXEC_TIMED_OUT, IG_OK, NULL);
-        return true;
-    }
-    if (deadline)
-        x->deadline_ns = IG_MIN(x->deadline_ns, deadline);
-    return false;
 }
 
 /* Looks at every request; only when a deadline has come, or a cancel got lost. */
