@@ -316,6 +316,8 @@ static void plan_step(ig_exec *x, uint64_t now_ns) {
     x->n_shares = x->n_parts = 0;
     x->limits.mixed_max = mixed_rows(x);
     for (;;) {
+        if (x->n_active == 0) /* copies that no step made are nobody's, but pin their pages */
+            ig_kv_copies_done(x->kv);
         uint32_t stuck;
         const uint32_t n = exec_snapshot(x);
         if (n == 0)

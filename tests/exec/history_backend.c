@@ -141,7 +141,10 @@ static ig_status pool_open(void *module, const ig_pool_options *options, void **
 static ig_status pool_copy(void *pool, uint32_t group, const uint32_t *from, const uint32_t *to,
                            uint32_t n, ig_err *err) {
     history_pool *p = pool;
-    (void)err;
+    if (p->m->h->no_copies) {
+        p->m->h->n_failed++;
+        return ig_fail(err, p->m->h->status, "history: copies fail as they were told");
+    }
     p->m->h->n_copies += n;
     for (uint32_t i = 0; i < n; i++)
         memcpy(p->cells[group] + (size_t)to[i] * IG_PAGE_TOKENS,

@@ -14,6 +14,7 @@
 typedef struct history {
     ig_status status;            /* what failing steps answer */
     uint64_t fail_from, fail_to; /* steps [from, to) by n_steps fail; from = to: none */
+    bool no_copies;              /* copies of pages fail */
     bool poisoned;               /* steps that hold the token `poison` fail */
     int32_t poison;
     bool forgetful;     /* remembers nothing, logits stay as they are: for timing */

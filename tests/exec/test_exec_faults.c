@@ -281,6 +281,33 @@ TEST(a_lost_device_takes_everyone_and_the_executor_lives) {
     world_close(&w);
 }
 
+/* The sources of copies that were never made are given back, though no step comes that could make
+ * them: the next request needs every page. */
+TEST(copies_of_who_failed_keep_no_pages) {
+    world w;
+    ig_err err = {0};
+    static answer got;
+    const world_options o = {.pages = 10, .tokens = 80, .seqs = 4};
+    REQUIRE(world_open(&w, &o, &err));
+    w.h.no_copies = true;
+    w.h.status = IG_EINTERNAL;
+    ig_exec_params p = world_params(prompts[0], PROMPT, MADE);
+    p.n_sequences = 2; /* the second writes to its copy of the prompt's last page */
+    ig_exec_request *r = world_submit(&w, &p);
+    CHECK(world_run(&w));
+    memset(&got, 0, sizeof got);
+    answer_take(&got, r);
+    CHECK_EQ(got.status, IG_EINTERNAL);
+    ig_exec_request_close(&r);
+    p = world_params(prompts[1], PROMPT, 10 * IG_PAGE_TOKENS - PROMPT + 1);
+    p.n_sequences = 1;
+    r = world_submit(&w, &p);
+    CHECK(world_run(&w));
+    CHECK(world_gave(&w, &r, &p));
+    CHECK(world_is_clean(&w));
+    world_close(&w);
+}
+
 /* Every fourth step fails, in tight pools: who fails twice in a row ends, the others are right. */
 static uint32_t run_shaky(uint64_t seed) {
     static answer got, want;
@@ -392,6 +419,7 @@ int main(int argc, char **argv) {
         T(cancels_and_closes_in_every_state), T(an_executor_that_is_destroyed_cancels_what_is_left),
         T(a_step_that_fails_once_harms_nobody), T(a_request_that_makes_steps_fail_fails_alone),
         T(a_device_that_fails_for_ever_fails_all_and_may_recover),
-        T(a_device_that_fails_now_and_then), T(a_lost_device_takes_everyone_and_the_executor_lives),
+        T(copies_of_who_failed_keep_no_pages), T(a_device_that_fails_now_and_then),
+        T(a_lost_device_takes_everyone_and_the_executor_lives),
         T(an_allocation_that_fails_harms_one_request));
 }
