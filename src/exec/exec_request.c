@@ -206,6 +206,11 @@ static ig_status make_branch(const ig_exec *x, ig_exec_request *r, uint32_t i, i
     return IG_OK;
 }
 
+static void no_candidates(ig_candidate *top, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        top[i] = (ig_candidate){.id = -1};
+}
+
 static ig_status make_results(const ig_exec *x, ig_exec_request *r, ig_err *err) {
     const ig_exec_params *p = &r->p;
     const size_t n = p->n_ids, V = x->n_vocab;
@@ -219,6 +224,7 @@ static ig_status make_results(const ig_exec *x, ig_exec_request *r, ig_err *err)
         r->prompt_top = ig_alloc(n * p->n_top, sizeof *r->prompt_top);
         if (!r->prompt_logprobs || !r->prompt_top)
             return ig_fail_memory(err, n * p->n_top * sizeof *r->prompt_top);
+        no_candidates(r->prompt_top, n * p->n_top); /* the first row has none */
     }
     if (p->context_logits) {
         r->context_logits = ig_alloc(n * V, sizeof *r->context_logits);
@@ -377,7 +383,9 @@ void ig_exec_request_close(ig_exec_request **request) {
 
 ig_status exec_add_record(ig_exec_request *r, const ig_exec_token *token, const ig_candidate *top,
                           ig_err *err) {
-    static const ig_candidate none[IG_EXEC_TOP_MAX];
+    ig_candidate none[IG_EXEC_TOP_MAX];
+    if (!top)
+        no_candidates(none, r->p.n_top);
     /* The candidates first: who sees the record takes them too. */
     if (r->p.n_top)
         IG_TRY(ig_record_log_add(&r->top, top ? top : none, err));

@@ -91,6 +91,8 @@ static void check_everything(uint32_t tokens, bool warm) {
     const ig_candidate *prompt_top = ig_exec_prompt_top(r);
     REQUIRE(context && logprobs && prompt_top);
     CHECK(logprobs[0] >= 0 && logprobs[0] <= 0);
+    for (uint32_t k = 0; k < TOP; k++)
+        CHECK_EQ(prompt_top[k].id, -1);
     for (uint32_t i = 0; i < PROMPT; i++) {
         row_after(i + 1, logits);
         CHECK(memcmp(context + (size_t)i * VOCAB, logits, sizeof logits) == 0);
@@ -103,6 +105,31 @@ static void check_everything(uint32_t tokens, bool warm) {
     }
     ig_exec_request_close(&r);
     CHECK(world_is_clean(&w));
+    world_close(&w);
+}
+
+/* A record that only says why it ended has no candidates either. */
+TEST(ends_without_a_token_have_no_candidates) {
+    world w;
+    ig_err err = {0};
+    ig_exec_token token;
+    ig_candidate top[TOP] = {{0}};
+    size_t n;
+    REQUIRE(world_open(&w, &(world_options){0}, &err));
+    ig_exec_params p = world_params(prompt, PROMPT, MADE);
+    p.n_top = TOP;
+    p.prompt_logprobs = true;
+    ig_exec_request *r = world_submit(&w, &p);
+    ig_exec_cancel(r);
+    CHECK(world_run(&w));
+    CHECK_OK(ig_exec_next(r, &token, top, 1, &n, 0, &err));
+    CHECK(n == 1 && token.id == -1 && token.reason == IG_EXEC_CANCELLED);
+    const ig_candidate *prompt_top = ig_exec_prompt_top(r);
+    for (uint32_t k = 0; k < TOP; k++)
+        CHECK_EQ(top[k].id, -1);
+    for (uint32_t k = 0; k < PROMPT * TOP; k++)
+        CHECK_EQ(prompt_top[k].id, -1);
+    ig_exec_request_close(&r);
     world_close(&w);
 }
 
@@ -382,8 +409,8 @@ TEST(hooks_that_spoil_a_row_fail_their_request_alone) {
 int main(int argc, char **argv) {
     make_prompt();
     return RUN(argc, argv, T(numbers_are_those_of_direct_computation),
-               T(draws_on_many_threads_are_the_same), T(max_tokens_0_gives_the_prompt_only),
-               T(every_reason_to_end), T(beams_that_are_cut_off_give_what_they_have),
-               T(thinking_ends_within_its_budget), T(hooks_edit_and_stop),
-               T(hooks_that_spoil_a_row_fail_their_request_alone));
+               T(ends_without_a_token_have_no_candidates), T(draws_on_many_threads_are_the_same),
+               T(max_tokens_0_gives_the_prompt_only), T(every_reason_to_end),
+               T(beams_that_are_cut_off_give_what_they_have), T(thinking_ends_within_its_budget),
+               T(hooks_edit_and_stop), T(hooks_that_spoil_a_row_fail_their_request_alone));
 }
