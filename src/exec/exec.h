@@ -131,8 +131,8 @@ typedef struct ig_exec_params {
     uint32_t n_stop_words;
     const ig_think_params *think; /* NULL = none */
     ig_exec_hooks hooks;
-    bool logprobs; /* of generated tokens, under the raw logits */
-    uint32_t n_top;
+    bool logprobs;  /* of generated tokens, under the raw logits */
+    uint32_t n_top; /* most likely candidates beside each; needs logprobs */
     bool prompt_logprobs, context_logits, generation_logits;
     bool streaming;       /* events for every step; else one at the end */
     float priority;       /* -1..1 */

@@ -111,6 +111,10 @@ static ig_status check_output(const ig_exec *x, const ig_exec_params *p, bool be
     if (p->n_top > IG_EXEC_TOP_MAX || p->n_top > x->n_vocab)
         return ig_fail(err, IG_EARGUMENT, "n_top is %u; at most %u", p->n_top,
                        IG_MIN(IG_EXEC_TOP_MAX, x->n_vocab));
+    if (p->n_top && !p->logprobs)
+        return ig_fail(err, IG_EARGUMENT,
+                       "n_top is %u without logprobs, which it stands beside; ask for both",
+                       p->n_top);
     if (beams && (p->streaming || p->generation_logits || p->n_top || p->think))
         return ig_fail(err, IG_EUNSUPPORTED,
                        "%s does not go with beam search, whose tokens are known at its end only",

@@ -85,6 +85,10 @@ static void beams_beyond_pages(ig_exec_params *p) {
 static void many_top(ig_exec_params *p) {
     p->n_top = 65;
 }
+static void top_alone(ig_exec_params *p) {
+    p->n_top = 2;
+    p->logprobs = false;
+}
 static void empty_word(ig_exec_params *p) {
     p->stop_words = &NO_WORD;
     p->n_stop_words = 1;
@@ -126,6 +130,7 @@ TEST(bad_input_is_refused_by_name) {
         {thinking_beams, IG_EUNSUPPORTED, "think"},
         {beams_beyond_pages, IG_ELIMIT, "beam.width 8"},
         {many_top, IG_EARGUMENT, "n_top is 65"},
+        {top_alone, IG_EARGUMENT, "n_top is 2 without logprobs"},
         {empty_word, IG_EARGUMENT, "stop_words[0]"},
         {far_word, IG_EARGUMENT, "stop_words[1] is 64"},
         {far_end, IG_EARGUMENT, "end_ids[1] is 64"},
