@@ -85,6 +85,10 @@ uint32_t ig_flag_add(ig_flag *f, uint32_t n) {
     return __atomic_add_fetch(&f->value, n, __ATOMIC_ACQ_REL);
 }
 
+uint64_t ig_tally_add(ig_tally *t, uint64_t n) {
+    return __atomic_add_fetch(&t->value, n, __ATOMIC_ACQ_REL);
+}
+
 /* Retaining publishes nothing: who retains has the object already. Releasing orders what this owner
  * did before the last owner's free. */
 void ig_ref_init(ig_ref_count *r) {

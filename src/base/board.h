@@ -34,6 +34,13 @@ uint32_t ig_flag_swap(ig_flag *f, uint32_t value);
 /* Adds (wraps), returns the new value; acquire and release. */
 uint32_t ig_flag_add(ig_flag *f, uint32_t n);
 
+/* A sum of 64 bits over all threads: bytes in use, numbers that never come twice. */
+typedef struct ig_tally {
+    uint64_t value;
+} ig_tally;
+/* Adds (wraps), returns the new value; acquire and release. */
+uint64_t ig_tally_add(ig_tally *t, uint64_t n);
+
 /* Owners of an object. */
 typedef struct ig_ref_count {
     uint32_t n;

@@ -101,11 +101,12 @@ struct ig_exec {
     ig_gate work, news;
     ig_ring *inbox; /* requests; with the lowest bit set: look at its cancel flag */
     ig_flag closed, stopping, paused;
-    ig_flag submitters;                  /* threads inside submit */
-    ig_flag waiting, unfinished, number; /* counts of requests; the last gives ids */
-    ig_flag scan;                        /* a cancel found the inbox full: look at all */
-    ig_board *board;                     /* ig_exec_facts */
-    ig_ring *records, *unused;           /* ig_exec_iteration: to be read, to be filled */
+    ig_flag submitters;          /* threads inside submit */
+    ig_flag waiting, unfinished; /* counts of requests */
+    ig_tally number;             /* of the last request */
+    ig_flag scan;                /* a cancel found the inbox full: look at all */
+    ig_board *board;             /* ig_exec_facts */
+    ig_ring *records, *unused;   /* ig_exec_iteration: to be read, to be filled */
     ig_exec_iteration *record_memory;
 
     /* ---- of the executor's thread ---- */

@@ -335,7 +335,7 @@ ig_status ig_exec_submit(ig_exec *x, const ig_exec_params *params, ig_exec_reque
     ig_ref_init(&r->refs);
     ig_arena_init(&r->arena, IG_EXEC_REQUEST_BYTES_MAX);
     r->beams = params->beam.width > 1 || params->beam.n_widths > 0;
-    r->id = ig_flag_add(&x->number, 1);
+    r->id = ig_tally_add(&x->number, 1);
     ig_status status = check(x, r, err);
     if (!status)
         status = make(x, r, err);

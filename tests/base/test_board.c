@@ -166,7 +166,15 @@ TEST(flags_order_what_stands_behind_them) {
     CHECK_EQ(ig_flag_get(&h.sum), 7);
 }
 
+TEST(tallies_go_beyond_32_bits) {
+    ig_tally t = {0};
+    CHECK_EQ(ig_tally_add(&t, UINT32_MAX), UINT32_MAX);
+    CHECK_EQ(ig_tally_add(&t, 2), UINT32_MAX + 2ull);
+    CHECK_EQ(ig_tally_add(&t, -(uint64_t)UINT32_MAX), 2);
+}
+
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(a_board_shows_the_last_state), T(readers_see_whole_states_in_order),
-               T(the_last_owner_sees_everything_and_frees), T(flags_order_what_stands_behind_them));
+               T(the_last_owner_sees_everything_and_frees), T(flags_order_what_stands_behind_them),
+               T(tallies_go_beyond_32_bits));
 }
