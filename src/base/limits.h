@@ -52,7 +52,11 @@
 #define IG_EXEC_END_IDS_MAX 1024u
 #define IG_EXEC_TOP_MAX 1024u                 /* log-probabilities beside each token's own */
 #define IG_EXEC_REQUEST_BYTES_MAX (64u << 20) /* lists of a request: words, end ids */
-#define IG_EXEC_LOGITS_BYTES_MAX (1ull << 31) /* context or generation logits of a request */
+/* Of a request: context logits, generation logits of all its sequences, candidates of its prompt,
+ * each. */
+#define IG_EXEC_LOGITS_BYTES_MAX (1ull << 31)
+/* Reserved for results of all requests together until they are closed: four of the largest. */
+#define IG_EXEC_RESULTS_BYTES_MAX (1ull << 33)
 
 /* Sampling. */
 #define IG_SAMPLE_BIAS_MAX (1u << 20)  /* entries of one logit bias list */

@@ -145,7 +145,8 @@ typedef struct ig_exec_params {
     ig_exec_events *events; /* NULL = none */
 } ig_exec_params;
 
-/* IG_EARGUMENT, IG_ELIMIT by field name; IG_EBUSY when the queue is full; IG_ECANCELLED after
+/* IG_EARGUMENT, IG_ELIMIT by field name; IG_EBUSY when the queue is full, or the results of
+ * requests that are not closed might take more than IG_EXEC_RESULTS_BYTES_MAX; IG_ECANCELLED after
  * drain or destroy. hooks.release is called in every case. *out is the caller's until
  * ig_exec_request_close. */
 IG_MUST_USE ig_status ig_exec_submit(ig_exec *exec, const ig_exec_params *params,

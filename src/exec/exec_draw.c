@@ -171,9 +171,10 @@ static ig_exec_reason why_ends(const ig_exec *x, const ig_exec_request *r, const
     return b->n > x->context ? IG_EXEC_CONTEXT : IG_EXEC_RUNNING;
 }
 
-static ig_status keep_logits(const ig_exec *x, exec_branch *b, const float *logits, ig_err *err) {
+static ig_status keep_logits(const ig_exec *x, ig_exec_request *r, exec_branch *b,
+                             const float *logits, ig_err *err) {
     const size_t bytes = (size_t)x->n_vocab * sizeof *logits;
-    if ((b->n_logits + 1ull) * bytes > IG_EXEC_LOGITS_BYTES_MAX)
+    if ((r->n_logits + 1) * bytes > IG_EXEC_LOGITS_BYTES_MAX)
         return ig_fail(err, IG_ELIMIT,
                        "generation_logits of more than %llu bytes; ask for fewer tokens",
                        (unsigned long long)IG_EXEC_LOGITS_BYTES_MAX);
@@ -188,6 +189,7 @@ static ig_status keep_logits(const ig_exec *x, exec_branch *b, const float *logi
         return ig_fail_memory(err, bytes);
     memcpy(row, logits, bytes);
     b->logits[b->n_logits++] = row;
+    r->n_logits++;
     return IG_OK;
 }
 
@@ -212,7 +214,7 @@ static ig_status take_token(ig_exec *x, const exec_item *item, uint64_t now_ns, 
     const int32_t id = item->draw.id;
     IG_TRY(exec_room(b, b->n + 1, r->length_max + 1, err));
     if (r->p.generation_logits)
-        IG_TRY(keep_logits(x, b, item->logits, err));
+        IG_TRY(keep_logits(x, r, b, item->logits, err));
     b->tokens[b->n++] = id;
     if (r->p.think)
         ig_think_accept(&b->think, id);

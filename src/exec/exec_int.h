@@ -36,6 +36,7 @@ struct ig_exec_request {
     uint32_t length_max; /* tokens of a sequence, prompt included */
     bool beams;
     uint32_t limit_pages[IG_KV_GROUPS_MAX];
+    uint64_t result_bytes; /* reserved in the executor until it is freed */
 
     /* Shared. */
     ig_cancel cancel;
@@ -63,6 +64,7 @@ struct ig_exec_request {
     float *edited; /* rows that hooks and samplers may write: one, or one per beam */
     float *prompt_logprobs, *context_logits;
     ig_candidate *prompt_top;
+    uint64_t n_logits; /* rows of generation_logits, over all branches */
     ig_status status;
     ig_err err;
 };
@@ -104,6 +106,7 @@ struct ig_exec {
     ig_flag submitters;          /* threads inside submit */
     ig_flag waiting, unfinished; /* counts of requests */
     ig_tally number;             /* of the last request */
+    ig_tally result_bytes;       /* reserved by requests that are held */
     ig_flag scan;                /* a cancel found the inbox full: look at all */
     ig_board *board;             /* ig_exec_facts */
     ig_ring *records, *unused;   /* ig_exec_iteration: to be read, to be filled */

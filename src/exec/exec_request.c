@@ -39,6 +39,7 @@ static void exec_free(ig_exec_request *r) {
     if (r->p.events)
         exec_events_release(r->p.events);
     ig_arena_fini(&r->arena);
+    (void)ig_tally_add(&x->result_bytes, -r->result_bytes);
     ig_free(r);
     exec_core_release(x);
 }
@@ -122,10 +123,23 @@ static ig_status check_output(const ig_exec *x, const ig_exec_params *p, bool be
                        : p->n_top   ? "n_top"
                        : p->think   ? "think"
                                     : "generation_logits");
-    const uint64_t row = (uint64_t)x->n_vocab * sizeof(float);
-    if (p->context_logits && p->n_ids > IG_EXEC_LOGITS_BYTES_MAX / row)
-        return ig_fail(err, IG_ELIMIT, "context_logits of %u tokens take more than %llu bytes",
-                       p->n_ids, (unsigned long long)IG_EXEC_LOGITS_BYTES_MAX);
+    return IG_OK;
+}
+
+static uint64_t row_bytes(const ig_exec *x) {
+    return (uint64_t)x->n_vocab * sizeof(float);
+}
+
+static uint64_t top_bytes(const ig_exec_params *p) {
+    return p->prompt_logprobs ? (uint64_t)p->n_ids * p->n_top * sizeof(ig_candidate) : 0;
+}
+
+static ig_status check_results(const ig_exec *x, const ig_exec_params *p, ig_err *err) {
+    const bool logits = p->context_logits && p->n_ids > IG_EXEC_LOGITS_BYTES_MAX / row_bytes(x);
+    if (logits || top_bytes(p) > IG_EXEC_LOGITS_BYTES_MAX)
+        return ig_fail(err, IG_ELIMIT, "%s of %u tokens take more than %llu bytes; ask for fewer",
+                       logits ? "context_logits" : "prompt_logprobs with n_top", p->n_ids,
+                       (unsigned long long)IG_EXEC_LOGITS_BYTES_MAX);
     return IG_OK;
 }
 
@@ -157,6 +171,7 @@ static ig_status check(const ig_exec *x, ig_exec_request *r, ig_err *err) {
     IG_TRY(check_prompt(x, &r->p, err));
     IG_TRY(check_words(x, &r->p, err));
     IG_TRY(check_output(x, &r->p, r->beams, err));
+    IG_TRY(check_results(x, &r->p, err));
     return check_size(x, r, err);
 }
 
@@ -210,6 +225,37 @@ static ig_status make_branch(const ig_exec *x, ig_exec_request *r, uint32_t i, i
     return IG_OK;
 }
 
+/* Rows that hooks and samplers may write. */
+static uint64_t edited_rows(const ig_exec_request *r) {
+    if (!r->p.hooks.edit && !(r->beams && r->p.edits))
+        return 0;
+    return r->beams ? r->n_branches : 1;
+}
+
+/* Promises the results, at their largest, a part of what the executor gives all requests: each
+ * alone may be within its limits, a full queue of them beyond the machine. */
+static ig_status reserve_results(ig_exec *x, ig_exec_request *r, ig_err *err) {
+    const ig_exec_params *p = &r->p;
+    const uint64_t made = (uint64_t)r->n_branches * (r->length_max - p->n_ids + 1ull);
+    uint64_t rows = edited_rows(r);
+    if (p->context_logits)
+        rows += p->n_ids;
+    if (p->generation_logits)
+        rows += IG_MIN(made, IG_EXEC_LOGITS_BYTES_MAX / row_bytes(x));
+    const uint64_t scores = p->prompt_logprobs ? p->n_ids * sizeof(float) : 0;
+    const uint64_t bytes = rows * row_bytes(x) + scores + top_bytes(p);
+    if (bytes > IG_EXEC_RESULTS_BYTES_MAX)
+        return ig_fail(err, IG_ELIMIT, "results of up to %llu bytes; at most %llu, ask for fewer",
+                       (unsigned long long)bytes, IG_EXEC_RESULTS_BYTES_MAX);
+    r->result_bytes = bytes;
+    if (ig_tally_add(&x->result_bytes, bytes) > IG_EXEC_RESULTS_BYTES_MAX)
+        return ig_fail(err, IG_EBUSY,
+                       "requests that are not closed may have results of %llu bytes together; "
+                       "this one's %llu do not fit beside the others; close some",
+                       IG_EXEC_RESULTS_BYTES_MAX, (unsigned long long)bytes);
+    return IG_OK;
+}
+
 static void no_candidates(ig_candidate *top, size_t n) {
     for (size_t i = 0; i < n; i++)
         top[i] = (ig_candidate){.id = -1};
@@ -218,10 +264,10 @@ static void no_candidates(ig_candidate *top, size_t n) {
 static ig_status make_results(const ig_exec *x, ig_exec_request *r, ig_err *err) {
     const ig_exec_params *p = &r->p;
     const size_t n = p->n_ids, V = x->n_vocab;
-    if (p->hooks.edit || (r->beams && p->edits)) {
-        r->edited = ig_alloc((r->beams ? r->n_branches : 1) * V, sizeof *r->edited);
+    if (edited_rows(r)) {
+        r->edited = ig_alloc(edited_rows(r) * V, sizeof *r->edited);
         if (!r->edited)
-            return ig_fail_memory(err, r->n_branches * V * sizeof *r->edited);
+            return ig_fail_memory(err, edited_rows(r) * V * sizeof *r->edited);
     }
     if (p->prompt_logprobs) {
         r->prompt_logprobs = ig_alloc(n, sizeof *r->prompt_logprobs);
@@ -337,6 +383,8 @@ ig_status ig_exec_submit(ig_exec *x, const ig_exec_params *params, ig_exec_reque
     r->beams = params->beam.width > 1 || params->beam.n_widths > 0;
     r->id = ig_tally_add(&x->number, 1);
     ig_status status = check(x, r, err);
+    if (!status)
+        status = reserve_results(x, r, err);
     if (!status)
         status = make(x, r, err);
     if (!status && params->events && !(status = exec_events_attach(params->events, r, err)))

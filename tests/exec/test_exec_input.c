@@ -178,6 +178,61 @@ TEST(options_are_checked) {
     }
 }
 
+/* 8 sequences of up to 255 rows of 2 MiB each: 2 GiB by the limit of a request, 8 GiB by that of
+ * all. Nothing of it is taken before it is there. */
+TEST(results_of_all_requests_are_bounded) {
+    enum { LARGE = 1 << 19, N = 4 };
+    world w;
+    ig_err err = {0};
+    ig_exec_request *r[N], *no = NULL;
+    REQUIRE(world_open(&w, &(world_options){.vocab = LARGE, .seqs = 8, .context = 256}, &err));
+    ig_exec_params p = world_params(GOOD, 3, UINT32_MAX);
+    p.n_sequences = 8;
+    p.generation_logits = true;
+    for (uint32_t i = 0; i < N; i++)
+        r[i] = world_submit(&w, &p);
+    CHECK_EQ(ig_exec_submit(w.exec, &p, &no, &err), IG_EBUSY);
+    CHECK(strstr(err.message, "close some"));
+    ig_exec_params small = world_params(GOOD, 3, 2);
+    ig_exec_request *other = world_submit(&w, &small); /* has no such results */
+    ig_exec_request_close(&r[0]);
+    (void)ig_exec_work(w.exec); /* which lets go of it */
+    r[0] = world_submit(&w, &p);
+    for (uint32_t i = 0; i < N; i++)
+        ig_exec_request_close(&r[i]);
+    CHECK(world_run(&w));
+    CHECK(world_gave(&w, &other, &small));
+    p.generation_logits = false;
+    p.n_sequences = 1;
+    p.prompt_logprobs = p.context_logits = true;
+    r[0] = world_submit(&w, &p);
+    REQUIRE(r[0] != NULL);
+    ig_exec_request_close(&r[0]);
+    CHECK(world_run(&w));
+    CHECK(world_is_clean(&w));
+    world_close(&w);
+}
+
+TEST(candidates_of_a_prompt_are_bounded) {
+    enum { MOST = IG_EXEC_LOGITS_BYTES_MAX / sizeof(ig_candidate) / IG_EXEC_TOP_MAX };
+    world w;
+    ig_err err = {0};
+    ig_exec_request *no = NULL;
+    int32_t *ids = ig_alloc(MOST + 1, sizeof *ids);
+    const world_options o = {.vocab = IG_EXEC_TOP_MAX,
+                             .context = MOST + 64,
+                             .pages = MOST / IG_PAGE_TOKENS + 2,
+                             .uncached = true};
+    REQUIRE(ids && world_open(&w, &o, &err));
+    ig_exec_params p = world_params(ids, MOST + 1, 1);
+    p.n_top = IG_EXEC_TOP_MAX;
+    p.prompt_logprobs = true;
+    CHECK_EQ(ig_exec_submit(w.exec, &p, &no, &err), IG_ELIMIT);
+    CHECK(strstr(err.message, "prompt_logprobs with n_top"));
+    world_close(&w);
+    ig_free(ids);
+}
+
 static int n_released;
 static void count_release(void *user) {
     (void)user;
@@ -221,5 +276,6 @@ int main(int argc, char **argv) {
     for (int32_t i = 0; i < PROMPT; i++)
         prompt[i] = i * 11 % 63;
     return RUN(argc, argv, T(options_are_checked), T(bad_input_is_refused_by_name),
+               T(results_of_all_requests_are_bounded), T(candidates_of_a_prompt_are_bounded),
                T(full_queues_and_closed_doors_say_so));
 }
