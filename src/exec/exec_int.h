@@ -40,6 +40,7 @@ struct ig_exec_request {
 
     /* Shared. */
     ig_cancel cancel;
+    ig_gate gate;           /* opened when it has news: wakes who waits for it alone */
     ig_flag ended;          /* last thing set: status, err and results are there */
     ig_flag queued;         /* stands in an event queue */
     ig_flag place;          /* who keeps its place there: the client, the queue */
@@ -100,7 +101,8 @@ struct ig_exec {
     ig_sched_limits limits;
 
     /* Shared. */
-    ig_gate work, news;
+    ig_gate work;
+    ig_gate news;   /* of any request: for who waits for several, or for all */
     ig_ring *inbox; /* requests; with the lowest bit set: look at its cancel flag */
     ig_flag closed, stopping, paused;
     ig_flag submitters;          /* threads inside submit */

@@ -25,7 +25,7 @@ static bool are_there(void *user) {
 }
 
 static ig_status wait_for(awaited a, uint64_t timeout_ns) {
-    ig_gate *gate = &a.requests[0]->exec->news;
+    ig_gate *gate = a.n == 1 ? &a.requests[0]->gate : &a.requests[0]->exec->news;
     return ig_gate_await(gate, are_there, &a, timeout_ns) ? IG_OK : IG_EAGAIN;
 }
 

@@ -453,6 +453,7 @@ void exec_publish(ig_exec_request *r) {
 void exec_tell(ig_exec_request *r) {
     if (r->p.events)
         exec_events_push(r->p.events, r);
+    ig_gate_open(&r->gate);
     r->news = false;
 }
 

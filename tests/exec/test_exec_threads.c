@@ -169,6 +169,53 @@ TEST(clients_on_many_threads_get_what_is_theirs) {
     ig_exec_events_destroy(&events);
 }
 
+typedef struct sleeper {
+    ig_exec_request *r[2];
+    size_t n;
+    bool all;
+    ig_status status;
+    ig_flag woken;
+} sleeper;
+
+static void sleeper_body(void *user) {
+    sleeper *s = user;
+    ig_err err = {0};
+    s->status = ig_exec_await(s->r, s->n, s->all, false, 20000000000ull, &err);
+    ig_flag_set(&s->woken, 1);
+}
+
+/* Whoever waits, for one request or several, hears of the tokens and of the end. */
+TEST(every_kind_of_waiter_is_woken) {
+    static const struct {
+        size_t n;
+        bool all, streaming;
+    } ROWS[] = {{1, true, true}, {1, true, false}, {2, false, true}, {2, true, false}};
+    for (size_t i = 0; i < IG_COUNT(ROWS); i++) {
+        world w;
+        ig_err err = {0};
+        ig_thread *thread;
+        sleeper s = {.n = ROWS[i].n, .all = ROWS[i].all};
+        REQUIRE(prepare(&w, &(world_options){.threaded = true}));
+        ig_exec_pause(w.exec, true);
+        for (uint32_t k = 0; k < 2; k++) {
+            ig_exec_params p = params_of(k);
+            p.streaming = ROWS[i].streaming;
+            REQUIRE_OK(ig_exec_submit(w.exec, &p, &s.r[k], &err));
+        }
+        REQUIRE_OK(ig_thread_start(&thread, "sleeper", sleeper_body, &s, &err));
+        const uint64_t until = ig_clock_ns() + 5000000;
+        while (ig_clock_ns() < until)
+            ig_thread_yield();
+        CHECK(!ig_flag_get(&s.woken));
+        ig_exec_pause(w.exec, false);
+        ig_thread_join(&thread);
+        CHECK_OK(s.status);
+        ig_exec_request_close(&s.r[0]);
+        ig_exec_request_close(&s.r[1]);
+        world_close(&w);
+    }
+}
+
 TEST(a_deadline_wakes_an_executor_that_sleeps) {
     world w;
     ig_err err = {0};
@@ -255,6 +302,6 @@ TEST(submits_that_meet_a_drain) {
 
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(clients_on_many_threads_get_what_is_theirs),
-               T(a_deadline_wakes_an_executor_that_sleeps), T(cancels_that_meet_a_shutdown),
-               T(submits_that_meet_a_drain));
+               T(every_kind_of_waiter_is_woken), T(a_deadline_wakes_an_executor_that_sleeps),
+               T(cancels_that_meet_a_shutdown), T(submits_that_meet_a_drain));
 }
