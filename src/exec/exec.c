@@ -36,6 +36,7 @@ static void free_loop(ig_exec *x) {
     ig_free(x->candidates);
     ig_free(x->jobs);
     ig_free(x->order);
+    ig_free(x->writers);
     ig_free(x->picks);
     ig_free(x->shares);
     ig_free(x->parts);
@@ -46,6 +47,9 @@ static void free_loop(ig_exec *x) {
 static ig_status make_arrays(ig_exec *x, ig_err *err) {
     const size_t seqs = x->limits.seqs_max, jobs = seqs + IG_EXEC_FRONT;
     const size_t items = x->limits.outputs_max + seqs;
+    uint32_t pages = 1;
+    for (uint32_t g = 0; g < x->n_groups; g++)
+        pages = IG_MAX(pages, x->limits.n_pages[g]);
     x->queue_cap = x->o.queue_max + x->limits.seqs_max + 1;
     const struct {
         void *array;
@@ -56,6 +60,7 @@ static ig_status make_arrays(ig_exec *x, ig_err *err) {
         {&x->candidates, jobs, sizeof *x->candidates},
         {&x->jobs, jobs, sizeof *x->jobs},
         {&x->order, jobs, sizeof *x->order},
+        {&x->writers, pages, sizeof *x->writers},
         {&x->picks, jobs, sizeof *x->picks},
         {&x->shares, seqs, sizeof *x->shares},
         {&x->parts, jobs, sizeof *x->parts},

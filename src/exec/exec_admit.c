@@ -72,14 +72,18 @@ static uint32_t tail_page(const exec_branch *b, uint32_t group) {
 }
 
 /* Of branches that share the page they write to, the last one needs no copy, though each needs one
- * when it is asked alone. */
-static void share_tails(const ig_exec_request *r, uint32_t group, uint32_t *pages) {
-    for (uint32_t i = 1; i < r->n_live; i++) {
+ * when it is asked alone. `writers` counts them by page, to 2, and is zeros between calls. */
+static void share_tails(const ig_exec *x, const ig_exec_request *r, uint32_t group,
+                        uint32_t *pages) {
+    for (uint32_t i = 0; i < r->n_live; i++) {
         const uint32_t page = tail_page(&r->branches[r->live[i]], group);
-        uint32_t before = 0;
-        for (uint32_t k = 0; page != IG_KV_PAGE_NONE && k < i && before < 2; k++)
-            before += tail_page(&r->branches[r->live[k]], group) == page;
-        *pages -= before == 1 && *pages;
+        if (page != IG_KV_PAGE_NONE && x->writers[page] < 2 && ++x->writers[page] == 2)
+            *pages -= *pages > 0;
+    }
+    for (uint32_t i = 0; i < r->n_live; i++) {
+        const uint32_t page = tail_page(&r->branches[r->live[i]], group);
+        if (page != IG_KV_PAGE_NONE)
+            x->writers[page] = 0;
     }
 }
 
@@ -104,7 +108,7 @@ static void running_job(const ig_exec *x, const ig_exec_request *r, ig_sched_job
             job->decode_pages[g] += need[g];
     }
     for (uint32_t g = 0; g < x->n_groups; g++)
-        share_tails(r, g, &job->decode_pages[g]);
+        share_tails(x, r, g, &job->decode_pages[g]);
 }
 
 static void waiting_job(const ig_exec *x, const ig_exec_request *r, ig_sched_job *job) {

@@ -128,6 +128,7 @@ struct ig_exec {
     ig_sched_job *jobs;           /* [seqs_max + FRONT] */
     ig_exec_request **candidates; /* of jobs, while shares are built */
     uint32_t *order;
+    uint8_t *writers; /* [pages of the largest group] zeros; see share_tails */
     ig_sched_pick *picks;
     ig_share *shares; /* [seqs_max] */
     exec_part *parts; /* [seqs_max] */
