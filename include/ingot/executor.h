@@ -14,8 +14,10 @@
  * close belong to the one thread at a time that takes its outputs (to that of its event queue, if
  * it has one), and so does an event queue; poll and cancel belong to any. Nothing a client does or
  * leaves undone makes the executor wait. Callbacks run on the executor's thread, must be quick, and
- * must not call functions of this header that wait. Ownership. What submit is given is copied, but
- * for callbacks and events. Pointers in outputs live until the next call for the same request.
+ * must not call functions of this header that wait.
+ * Ownership. What submit is given is copied, but for callbacks and events; what a callback needs
+ * belongs to the request until on_release. Pointers in outputs live until the next call for the
+ * same request.
  * Names. Fields mean what they mean in TensorRT-LLM's executor (SamplingConfig, OutputConfig) and,
  * where that has none, in llama.cpp. */
 #ifndef INGOT_EXECUTOR_H
@@ -142,6 +144,10 @@ typedef struct ingot_request_options {
     bool (*on_logits)(void *user, uint32_t sequence, const int32_t *ids, size_t n_ids,
                       float *logits, size_t n_logits);
     void *on_logits_user;
+    /* on_logits may still be called after ingot_request_close returned. This is called once, when
+     * nothing will look at on_logits_user again: when the handle was closed and the executor has
+     * let go of the request, or when submit failed; on any thread. The place to free it. */
+    void (*on_release)(void *user);
 
     bool logprobs;         /* of each token, under the model's own distribution */
     uint32_t top_logprobs; /* the most probable tokens beside it; with logprobs */

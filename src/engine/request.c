@@ -19,6 +19,7 @@ typedef struct request_hooks {
     bool special;
     bool (*on_logits)(void *user, uint32_t sequence, const int32_t *ids, size_t n_ids,
                       float *logits, size_t n_logits);
+    void (*on_release)(void *user);
     void *on_logits_user;
     uint32_t n_vocab;
     ig_buf scratch; /* executor's thread */
@@ -69,6 +70,8 @@ static void release_hooks(void *user) {
     free_strings(h->stop, h->n_stop);
     free_strings(h->bad, h->n_bad);
     ig_buf_fini(&h->scratch);
+    if (h->on_release)
+        h->on_release(h->on_logits_user);
     ig_free(h);
 }
 
@@ -126,7 +129,6 @@ static ig_status make_hooks(ingot_model *m, const ingot_request_options *o, requ
     h->special = o->special;
     h->n_vocab = m->plan->program->facts.n_vocab;
     h->on_logits = o->on_logits;
-    h->on_logits_user = o->on_logits_user;
     ig_buf_init(&h->scratch, IG_TEXT_BYTES_MAX);
     IG_TRY(ig_stop_strings_check("stop", o->stop, o->n_stop, err));
     IG_TRY(ig_stop_strings_check("bad", o->bad, o->n_bad, err));
@@ -380,8 +382,12 @@ ingot_status ingot_executor_submit(ingot_executor *e, const ingot_request_option
     if (!q || !h) {
         ig_free(q);
         ig_free(h);
+        if (o->on_release)
+            o->on_release(o->on_logits_user);
         return (ingot_status)ig_fail_memory(err, sizeof *q);
     }
+    h->on_release = o->on_release; /* from here on release_hooks keeps the promise */
+    h->on_logits_user = o->on_logits_user;
     q->model = e->model;
     p.hooks = (ig_exec_hooks){.user = h, .release = release_hooks};
     p.user = q;

@@ -298,6 +298,61 @@ TEST(outputs_of_another_sequence_are_ready_at_once) {
     ingot_request_close(&r);
 }
 
+/* State of a callback that frees itself. */
+typedef struct owned {
+    ig_flag calls, *released;
+} owned;
+
+static bool count_call(void *user, uint32_t sequence, const int32_t *ids, size_t n_ids,
+                       float *logits, size_t n_logits) {
+    owned *own = user;
+    (void)sequence, (void)ids, (void)n_ids, (void)logits, (void)n_logits;
+    (void)ig_flag_add(&own->calls, 1);
+    return true;
+}
+
+static void free_owned(void *user) {
+    owned *own = user;
+    (void)ig_flag_add(own->released, 1);
+    ig_free(own);
+}
+
+TEST(a_callback_is_told_once_when_it_is_needed_no_more) {
+    ig_flag released = {0};
+    for (uint32_t round = 0; round < 5; round++) {
+        ingot_output out;
+        ingot_error error = {0};
+        ingot_request *r = NULL;
+        owned *own = ig_alloc(1, sizeof *own);
+        ingot_request_options o = options_for("a", round == 1 ? 3 : 400);
+        REQUIRE(own);
+        own->released = &released;
+        o.sampling.ignore_eos = true;
+        o.on_logits = count_call;
+        o.on_logits_user = own;
+        o.on_release = free_owned;
+        o.time_limit_s = round == 2 ? (double)NAN : 0; /* refused */
+        o.priority = round == 3 ? 2 : 0;               /* refused by the room below */
+        if (round == 4)
+            (void)ig_alloc_fail_after(1);
+        const ingot_status status = ingot_executor_submit(executor, &o, &r, &error);
+        (void)ig_alloc_fail_after(0);
+        CHECK((status == INGOT_OK) == (round < 2));
+        if (!status) {
+            CHECK(ingot_request_next(r, &out, UINT64_MAX, &error) == INGOT_OK);
+            while (round == 1 && !ingot_request_next(r, &out, UINT64_MAX, &error))
+                continue;
+            CHECK(ig_flag_get(&released) == round && ig_flag_get(&own->calls) > 0);
+        }
+        ingot_request_close(&r);
+        for (uint32_t i = 0; i < 10000000 && ig_flag_get(&released) == round; i++)
+            ig_thread_yield();
+        REQUIRE(ig_flag_get(&released) == round + 1);
+    }
+    ig_thread_yield();
+    CHECK_EQ(ig_flag_get(&released), 5);
+}
+
 TEST(a_request_that_does_not_stream_is_ready_at_its_end) {
     ingot_output out;
     ingot_error error = {0};
@@ -372,6 +427,7 @@ int main(int argc, char **argv) {
                    T(stop_strings_end_the_text_before_them), T(forbidden_strings_never_appear),
                    T(salts_separate), T(what_cannot_be_honoured_is_named),
                    T(outputs_of_another_sequence_are_ready_at_once),
+                   T(a_callback_is_told_once_when_it_is_needed_no_more),
                    T(a_request_that_does_not_stream_is_ready_at_its_end),
                    T(a_reader_without_memory_says_so_and_repeats_nothing));
     ingot_executor_close(&executor);
