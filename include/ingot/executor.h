@@ -128,7 +128,9 @@ typedef struct ingot_request_options {
     uint32_t n_stop;
     const ingot_words *stop_words; /* token lists that end it; they stay in the output */
     uint32_t n_stop_words;
-    const char *const *bad; /* strings that never appear in the text */
+    /* Strings that never appear in the text; at most 256 bytes each, 4096 in all. Control tokens
+     * have text with `special` only. */
+    const char *const *bad;
     uint32_t n_bad;
     const ingot_words *bad_words; /* token lists that never appear */
     uint32_t n_bad_words;

@@ -131,7 +131,7 @@ static ig_status make_hooks(ingot_model *m, const ingot_request_options *o, requ
     h->on_logits = o->on_logits;
     ig_buf_init(&h->scratch, IG_TEXT_BYTES_MAX);
     IG_TRY(ig_stop_strings_check("stop", o->stop, o->n_stop, err));
-    IG_TRY(ig_stop_strings_check("bad", o->bad, o->n_bad, err));
+    IG_TRY(ig_bad_strings_check(o->bad, o->n_bad, err));
     if (o->n_stop || o->n_bad)
         IG_TRY(ig_engine_need_text(m, err));
     IG_TRY(copy_strings(o->stop, o->n_stop, &h->stop, &h->n_stop, err));
@@ -206,7 +206,7 @@ static ig_status bad_words(const ingot_request_options *o, const request_hooks *
                            ig_sample_params *p, ig_err *err) {
     if (h->n_bad)
         IG_TRY(ig_bad_strings_tokens(h->pieces, (const char *const *)h->bad, h->n_bad,
-                                     &s->bad_tokens, err));
+                                     h->special, &s->bad_tokens, err));
     IG_TRY(words("bad_words", o->bad_words, o->n_bad_words, (uint32_t)s->bad_tokens.n,
                  &s->bad_words, err));
     for (size_t i = 0; i < s->bad_tokens.n; i++)

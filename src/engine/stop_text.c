@@ -4,19 +4,34 @@
 #include "engine/stop_text.h"
 
 #include <math.h>
-#include <stdlib.h>
 
-ig_status ig_stop_strings_check(const char *field, const char *const *strings, uint32_t n,
-                                ig_err *err) {
+static ig_status check_strings(const char *field, const char *const *strings, uint32_t n,
+                               uint32_t bytes_max, ig_err *err) {
     if (n > IG_STOP_STRINGS_MAX)
         return ig_fail(err, IG_ELIMIT, "%u %s strings; at most %u", n, field, IG_STOP_STRINGS_MAX);
     for (uint32_t i = 0; i < n; i++) {
         if (!strings[i])
             return ig_fail(err, IG_EARGUMENT, "%s string %u is NULL", field, i);
-        if (strlen(strings[i]) > IG_STOP_BYTES_MAX)
-            return ig_fail(err, IG_ELIMIT, "%s string %u has more than %u bytes", field, i,
-                           IG_STOP_BYTES_MAX);
+        if (strlen(strings[i]) > bytes_max)
+            return ig_fail(err, IG_ELIMIT, "%s string %u has %zu bytes; at most %u", field, i,
+                           strlen(strings[i]), bytes_max);
     }
+    return IG_OK;
+}
+
+ig_status ig_stop_strings_check(const char *field, const char *const *strings, uint32_t n,
+                                ig_err *err) {
+    return check_strings(field, strings, n, IG_STOP_BYTES_MAX, err);
+}
+
+ig_status ig_bad_strings_check(const char *const *strings, uint32_t n, ig_err *err) {
+    size_t sum = 0;
+    IG_TRY(check_strings("bad", strings, n, IG_BAD_BYTES_MAX, err));
+    for (uint32_t i = 0; i < n; i++)
+        sum += strlen(strings[i]);
+    if (sum > IG_BAD_BYTES_SUM_MAX)
+        return ig_fail(err, IG_ELIMIT, "the bad strings have %zu bytes in all; at most %u", sum,
+                       IG_BAD_BYTES_SUM_MAX);
     return IG_OK;
 }
 
@@ -77,9 +92,10 @@ struct ig_piece_index {
     ig_buf pieces;
     uint32_t *starts; /* [n + 1] into pieces */
     uint32_t *order;  /* [n] ids by their text */
+    bool *silent;     /* [n]: a control token, whose text is given out with `special` only */
 };
 
-static ig_str piece(const ig_piece_index *x, uint32_t id) {
+ig_str ig_piece_text(const ig_piece_index *x, uint32_t id) {
     return (ig_str){x->pieces.p + x->starts[id], x->starts[id + 1] - x->starts[id]};
 }
 
@@ -92,9 +108,9 @@ static int compare(ig_str a, ig_str b) {
 static void sift(const ig_piece_index *x, uint32_t root, uint32_t n) {
     uint32_t *o = x->order;
     for (uint32_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && compare(piece(x, o[child]), piece(x, o[child + 1])) < 0)
+        if (child + 1 < n && compare(ig_piece_text(x, o[child]), ig_piece_text(x, o[child + 1])) < 0)
             child++;
-        if (compare(piece(x, o[root]), piece(x, o[child])) >= 0)
+        if (compare(ig_piece_text(x, o[root]), ig_piece_text(x, o[child])) >= 0)
             return;
         const uint32_t t = o[root];
         o[root] = o[child];
@@ -119,8 +135,21 @@ void ig_piece_index_destroy(ig_piece_index **index) {
     ig_buf_fini(&(*index)->pieces);
     ig_free((*index)->starts);
     ig_free((*index)->order);
+    ig_free((*index)->silent);
     ig_free(*index);
     *index = NULL;
+}
+
+/* Its text and whether it has any without `special`. */
+static ig_status add_piece(ig_piece_index *x, const ig_tokenizer *tok, uint32_t id, ig_err *err) {
+    const size_t before = x->pieces.n;
+    x->order[id] = id;
+    x->starts[id] = (uint32_t)before;
+    IG_TRY(ig_tokenizer_piece(tok, (int32_t)id, false, &x->pieces, err));
+    x->silent[id] = x->pieces.n == before;
+    if (x->silent[id])
+        IG_TRY(ig_tokenizer_piece(tok, (int32_t)id, true, &x->pieces, err));
+    return IG_OK;
 }
 
 ig_status ig_piece_index_create(ig_piece_index **out, const ig_tokenizer *tok, ig_err *err) {
@@ -131,15 +160,14 @@ ig_status ig_piece_index_create(ig_piece_index **out, const ig_tokenizer *tok, i
     ig_buf_init(&x->pieces, IG_VOCAB_BYTES_MAX);
     x->starts = ig_alloc((size_t)x->n + 1, sizeof *x->starts);
     x->order = ig_alloc(x->n, sizeof *x->order);
-    ig_status status =
-        x->starts && x->order ? IG_OK : ig_fail_memory(err, x->n * sizeof *x->starts);
+    x->silent = ig_alloc(x->n, sizeof *x->silent);
+    ig_status status = x->starts && x->order && x->silent
+                           ? IG_OK
+                           : ig_fail_memory(err, x->n * sizeof *x->starts);
     if (!status)
         status = ig_buf_add(&x->pieces, "", 0, err);
-    for (uint32_t id = 0; id < x->n && !status; id++) {
-        x->starts[id] = (uint32_t)x->pieces.n;
-        x->order[id] = id;
-        status = ig_tokenizer_piece(tok, (int32_t)id, true, &x->pieces, err);
-    }
+    for (uint32_t id = 0; id < x->n && !status; id++)
+        status = add_piece(x, tok, id, err);
     if (status) {
         ig_piece_index_destroy(&x);
         return status;
@@ -151,19 +179,20 @@ ig_status ig_piece_index_create(ig_piece_index **out, const ig_tokenizer *tok, i
 }
 
 /* Forbids the tokens whose text begins with `start`. */
-static void forbid_beginnings(const ig_piece_index *x, ig_str start, float *logits) {
+static void forbid_beginnings(const ig_piece_index *x, ig_str start, bool special, float *logits) {
     uint32_t lo = 0, hi = x->n;
     while (lo < hi) {
         const uint32_t mid = lo + (hi - lo) / 2;
-        const bool below = compare(piece(x, x->order[mid]), start) < 0;
+        const bool below = compare(ig_piece_text(x, x->order[mid]), start) < 0;
         lo = below ? mid + 1 : lo;
         hi = below ? hi : mid;
     }
     for (; lo < x->n; lo++) {
-        const ig_str text = piece(x, x->order[lo]);
+        const ig_str text = ig_piece_text(x, x->order[lo]);
         if (text.n < start.n || memcmp(text.p, start.p, start.n) != 0)
             return;
-        logits[x->order[lo]] = -INFINITY;
+        if (special || !x->silent[x->order[lo]])
+            logits[x->order[lo]] = -INFINITY;
     }
 }
 
@@ -182,16 +211,18 @@ ig_status ig_bad_strings_forbid(const ig_piece_index *x, const ig_tokenizer *tok
         const size_t size = strlen(bad[i]);
         for (size_t done = 1; done < size && done <= tail.n; done++) {
             if (memcmp(tail.p + tail.n - done, bad[i], done) == 0)
-                forbid_beginnings(x, (ig_str){bad[i] + done, size - done}, logits);
+                forbid_beginnings(x, (ig_str){bad[i] + done, size - done}, special, logits);
         }
     }
     return IG_OK;
 }
 
 ig_status ig_bad_strings_tokens(const ig_piece_index *x, const char *const *bad, uint32_t n_bad,
-                                ig_ids *out, ig_err *err) {
+                                bool special, ig_ids *out, ig_err *err) {
     for (uint32_t id = 0; id < x->n; id++) {
-        const ig_str text = piece(x, id);
+        if (!special && x->silent[id])
+            continue;
+        const ig_str text = ig_piece_text(x, id);
         bool hit = false;
         for (uint32_t i = 0; i < n_bad && !hit; i++) {
             const size_t size = strlen(bad[i]);

@@ -150,6 +150,20 @@ TEST(forbidden_strings_never_appear) {
     }
 }
 
+/* A bad string that is part of the end token's name: no text without `special`. */
+TEST(names_of_control_tokens_are_no_text) {
+    static const char *const BAD[] = {"<", "_of_", ".<end", "qq"};
+    for (uint32_t i = 0; i < 4; i++) {
+        ingot_request_options o = options_for("w", 20);
+        o.bad = BAD;
+        o.n_bad = i < 2 ? 1 : IG_COUNT(BAD);
+        o.special = i % 2;
+        run(&o, &got, NULL);
+        CHECK_EQ(got.finish, o.special ? INGOT_FINISH_LENGTH : INGOT_FINISH_END_ID);
+        CHECK(o.special || got.n_ids == 5); /* xyz. and the end */
+    }
+}
+
 static uint32_t cached_with(const void *salt, size_t size, bool no_cache) {
     static char prompt[201];
     ingot_request_state state;
@@ -205,6 +219,22 @@ static void null_stop(ingot_request_options *o) {
     o->stop = STOP;
     o->n_stop = 2;
 }
+static char long_string[300];
+static void long_bad(ingot_request_options *o) {
+    static const char *const BAD[] = {"a", long_string};
+    memset(long_string, 'q', 257);
+    o->bad = BAD;
+    o->n_bad = 2;
+}
+static void much_bad(ingot_request_options *o) {
+    static const char *bad[17];
+    memset(long_string, 0, sizeof long_string);
+    memset(long_string, 'q', 256);
+    for (size_t i = 0; i < IG_COUNT(bad); i++)
+        bad[i] = long_string + (i < 15 ? 0 : 255 * (i - 15));
+    o->bad = bad; /* 15 * 256 + 256 + 1 */
+    o->n_bad = IG_COUNT(bad);
+}
 static void many_widths(ingot_request_options *o) {
     o->beams.n_widths = 9;
 }
@@ -235,7 +265,8 @@ TEST(what_cannot_be_honoured_is_named) {
                 {cache_priority, "cache_priority"},  {null_stop, "stop string 1"},
                 {many_widths, "n_widths"},           {wide, "width"},
                 {nan_temperature, "temperature"},    {many_n, "n_sequences"},
-                {wordy_mark, "think_begin"},         {nan_priority, "priority"}};
+                {wordy_mark, "think_begin"},         {nan_priority, "priority"},
+                {long_bad, "bad string 1 has 257"},  {much_bad, "4097 bytes in all"}};
     for (size_t i = 0; i < IG_COUNT(ROWS); i++) {
         ingot_request *r = NULL;
         ingot_error error = {0};
@@ -425,6 +456,7 @@ int main(int argc, char **argv) {
     if (open_all())
         code = RUN(argc, argv, T(text_of_a_prompt_goes_on), T(characters_are_given_whole),
                    T(stop_strings_end_the_text_before_them), T(forbidden_strings_never_appear),
+                   T(names_of_control_tokens_are_no_text),
                    T(salts_separate), T(what_cannot_be_honoured_is_named),
                    T(outputs_of_another_sequence_are_ready_at_once),
                    T(a_callback_is_told_once_when_it_is_needed_no_more),
