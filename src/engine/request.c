@@ -29,6 +29,8 @@ typedef struct request_hooks {
 typedef struct request_text {
     ig_detok detok;
     ig_buf text; /* made but not given out: may become a stop string */
+    uint32_t n_tokens; /* whose text went in */
+    size_t deaf;       /* bytes of `text` that came before min_tokens: they stop nothing */
     bool stopped;
     bool begun; /* its first output was given */
 } request_text;
@@ -40,7 +42,7 @@ struct ingot_request {
     ig_token_run *words;  /* of submit */
     bool logprobs, streaming, has_text;
     int32_t *input; /* include_input: the prompt */
-    uint32_t n_input, n_top, n_sequences;
+    uint32_t n_input, n_top, n_sequences, min_tokens;
     request_text *texts; /* [n_sequences] */
 
     /* Records that were taken and not given out yet. */
@@ -348,6 +350,7 @@ static ig_status make_texts(ingot_request *q, const ingot_request_options *o,
     q->n_sequences = beams ? p->beam.width : IG_MAX(p->n_sequences, 1);
     q->logprobs = p->logprobs;
     q->n_top = p->n_top;
+    q->min_tokens = p->sampling.min_tokens;
     q->streaming = o->streaming;
     q->has_text = !o->no_text && q->model->tokenizer;
     ig_buf_init(&q->out_text, IG_TEXT_BYTES_MAX);
@@ -494,7 +497,10 @@ static ig_status add_text(ingot_request *q, const ig_exec_token *record, ig_err 
     request_text *t = &q->texts[record->sequence];
     if (t->stopped || record->reason == IG_EXEC_END_ID)
         return IG_OK;
-    return ig_detok_add(&t->detok, record->id, &t->text, err);
+    IG_TRY(ig_detok_add(&t->detok, record->id, &t->text, err));
+    if (++t->n_tokens < q->min_tokens)
+        t->deaf = t->text.n;
+    return IG_OK;
 }
 
 /* What cannot become a stop string any more; everything, when the sequence has ended. */
@@ -504,8 +510,8 @@ static ig_status give_text(ingot_request *q, request_text *t, bool last, ig_err 
         return IG_OK;
     if (last)
         IG_TRY(ig_detok_finish(&t->detok, &t->text, err));
-    const size_t hold = ig_stop_held((const char *const *)q->hooks->stop, q->hooks->n_stop,
-                                     ig_buf_str(&t->text), &found);
+    const size_t hold = ig_stop_held_after((const char *const *)q->hooks->stop, q->hooks->n_stop,
+                                           ig_buf_str(&t->text), t->deaf, &found);
     const size_t n = found != SIZE_MAX ? found : last ? t->text.n : t->text.n - hold;
     t->stopped = found != SIZE_MAX;
     if (n == 0)
@@ -513,6 +519,7 @@ static ig_status give_text(ingot_request *q, request_text *t, bool last, ig_err 
     IG_TRY(ig_buf_add(&q->out_text, t->text.p, n, err));
     memmove(t->text.p, t->text.p + n, t->text.n - n + 1);
     t->text.n -= n;
+    t->deaf -= IG_MIN(t->deaf, n);
     return IG_OK;
 }
 

@@ -36,13 +36,18 @@ ig_status ig_bad_strings_check(const char *const *strings, uint32_t n, ig_err *e
 }
 
 size_t ig_stop_held(const char *const *stop, uint32_t n_stop, ig_str text, size_t *found) {
+    return ig_stop_held_after(stop, n_stop, text, 0, found);
+}
+
+size_t ig_stop_held_after(const char *const *stop, uint32_t n_stop, ig_str text, size_t deaf,
+                          size_t *found) {
     size_t hold = 0;
     *found = SIZE_MAX;
     for (uint32_t i = 0; i < n_stop; i++) {
         const size_t n = strlen(stop[i]);
         for (size_t at = 0; n && at < text.n; at++) {
             const size_t left = text.n - at, common = IG_MIN(left, n);
-            if (memcmp(text.p + at, stop[i], common) != 0)
+            if (at + n <= deaf || memcmp(text.p + at, stop[i], common) != 0)
                 continue;
             if (common == n)
                 *found = IG_MIN(*found, at);
@@ -54,16 +59,17 @@ size_t ig_stop_held(const char *const *stop, uint32_t n_stop, ig_str text, size_
     return hold;
 }
 
-/* The text of the last tokens: of the last one and at least `bytes` before it. */
+/* The text of the last tokens: of the last one (*n_last bytes) and at least `bytes` before it. */
 static ig_status tail_text(const ig_tokenizer *tok, const int32_t *ids, size_t n, bool special,
-                           size_t bytes, ig_buf *out, ig_err *err) {
-    size_t first = n, have = 0, last = 0;
-    while (first > 0 && (first == n || have < bytes + last)) {
+                           size_t bytes, ig_buf *out, size_t *n_last, ig_err *err) {
+    size_t first = n, have = 0;
+    *n_last = 0;
+    while (first > 0 && (first == n || have < bytes + *n_last)) {
         const size_t before = out->n;
         IG_TRY(ig_tokenizer_piece(tok, ids[--first], special, out, err));
         have += out->n - before;
         if (first + 1 == n)
-            last = out->n - before;
+            *n_last = out->n - before;
     }
     ig_buf_clear(out);
     for (size_t i = first; i < n; i++)
@@ -73,15 +79,22 @@ static ig_status tail_text(const ig_tokenizer *tok, const int32_t *ids, size_t n
 
 bool ig_stop_hit(const ig_tokenizer *tok, const char *const *stop, uint32_t n_stop, bool special,
                  const int32_t *ids, size_t n, ig_buf *scratch) {
-    size_t longest = 1, found;
+    size_t longest = 1, last;
     for (uint32_t i = 0; i < n_stop; i++)
         longest = IG_MAX(longest, strlen(stop[i]));
     ig_buf_clear(scratch);
     /* Without memory the string is missed here; the reader of the text still cuts it off. */
-    if (n == 0 || tail_text(tok, ids, n, special, longest - 1, scratch, NULL))
+    if (n == 0 || tail_text(tok, ids, n, special, longest - 1, scratch, &last, NULL))
         return false;
-    (void)ig_stop_held(stop, n_stop, ig_buf_str(scratch), &found);
-    return found != SIZE_MAX;
+    for (uint32_t i = 0; i < n_stop; i++) {
+        const size_t size = strlen(stop[i]);
+        /* Ends in the last token only: few, however long and alike string and text are. */
+        for (size_t end = scratch->n - last + 1; size && end <= scratch->n; end++) {
+            if (end >= size && memcmp(scratch->p + end - size, stop[i], size) == 0)
+                return true;
+        }
+    }
+    return false;
 }
 
 /* ---- forbidden strings ------------------------------------------------------------------------
@@ -200,12 +213,12 @@ ig_status ig_bad_strings_forbid(const ig_piece_index *x, const ig_tokenizer *tok
                                 const char *const *bad, uint32_t n_bad, bool special,
                                 const int32_t *ids, size_t n, ig_buf *scratch, float *logits,
                                 ig_err *err) {
-    size_t longest = 1;
+    size_t longest = 1, last;
     for (uint32_t i = 0; i < n_bad; i++)
         longest = IG_MAX(longest, strlen(bad[i]));
     ig_buf_clear(scratch);
     if (n)
-        IG_TRY(tail_text(tok, ids, n, special, longest - 1, scratch, err));
+        IG_TRY(tail_text(tok, ids, n, special, longest - 1, scratch, &last, err));
     const ig_str tail = ig_buf_str(scratch);
     for (uint32_t i = 0; i < n_bad; i++) {
         const size_t size = strlen(bad[i]);

@@ -148,9 +148,11 @@ void exec_draw(ig_exec *x) {
 
 bool exec_text_ends(const ig_exec_request *r, const exec_branch *b) {
     const ig_exec_params *p = &r->p;
+    const uint32_t made = b->n - r->facts.n_prompt;
+    if (made < p->sampling.min_tokens)
+        return false;
     return ig_words_end(p->stop_words, p->n_stop_words, b->tokens, b->n) ||
-           (p->hooks.stops &&
-            p->hooks.stops(p->hooks.user, b->tokens + r->facts.n_prompt, b->n - r->facts.n_prompt));
+           (p->hooks.stops && p->hooks.stops(p->hooks.user, b->tokens + r->facts.n_prompt, made));
 }
 
 bool exec_is_end(const ig_exec_request *r, int32_t id) {

@@ -97,7 +97,11 @@ static ig_status check_words(const ig_exec *x, const ig_exec_params *p, ig_err *
         if (w->n == 0 || w->n > IG_WORD_TOKENS_MAX)
             return ig_fail(err, IG_EARGUMENT, "stop_words[%u] has %u tokens; from 1 to %u", i, w->n,
                            IG_WORD_TOKENS_MAX);
-        IG_TRY(check_ids(x, "stop_words", w->ids, w->n, err));
+        const ig_status status = check_ids(x, "ids", w->ids, w->n, err);
+        if (status) {
+            ig_err_prefix(err, "stop_words[%u]", i);
+            return status;
+        }
     }
     if (p->n_end_ids > IG_EXEC_END_IDS_MAX)
         return ig_fail(err, IG_ELIMIT, "n_end_ids is %u; at most %u", p->n_end_ids,
@@ -154,6 +158,9 @@ static ig_status check_size(const ig_exec *x, ig_exec_request *r, ig_err *err) {
     if (r->beams && p->n_sequences > p->beam.width)
         return ig_fail(err, IG_EARGUMENT, "n_sequences is %u, more than beam.width %u",
                        p->n_sequences, p->beam.width);
+    if (p->sampling.min_tokens > p->max_tokens)
+        return ig_fail(err, IG_EARGUMENT, "min_tokens is %u, more than max_tokens, %u",
+                       p->sampling.min_tokens, p->max_tokens);
     r->length_max = (uint32_t)IG_MIN((uint64_t)p->n_ids + p->max_tokens, x->context);
     for (uint32_t g = 0; g < x->n_groups; g++) {
         r->limit_pages[g] = exec_limit_pages(x, g, p->n_ids, r->n_branches, r->length_max);

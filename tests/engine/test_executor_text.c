@@ -128,6 +128,37 @@ TEST(stop_strings_end_the_text_before_them) {
     }
 }
 
+/* Complete strings before min_tokens stop nothing, neither the sequence nor its text. */
+TEST(nothing_stops_before_min_tokens) {
+    static const int32_t CD[] = {'c', 'd'}, GH[] = {'g', 'h'};
+    static const ingot_words WORDS[] = {{CD, 2}, {GH, 2}};
+    static const struct {
+        const char *stop[2], *text;
+        uint32_t n, n_words, min_tokens;
+    } ROWS[] = {
+        {{"c", "hi"}, "bcdefg", 2, 0, 5},
+        {{"c", "fg"}, "bcde", 2, 0, 6},           /* by the token that is the fifth and sixth */
+        {{"fg", "c"}, "bcdefghijklmnopqrstuvwxyz.", 2, 0, 7}, /* complete one token too early */
+        {{"bcd", "de"}, "bcdefghijklmnopqrstuvwxyz.", 2, 0, 5},
+        {{NULL}, "bcdefgh", 0, 2, 4},
+        {{NULL}, "bcd", 0, 2, 3},
+        {{NULL}, "bcdefghijklmnopqrstuvwxyz.", 0, 2, 8},
+    };
+    for (size_t i = 0; i < 2 * IG_COUNT(ROWS); i++) {
+        const size_t k = i / 2;
+        ingot_request_options o = options_for("a", 0);
+        o.stop = ROWS[k].stop;
+        o.n_stop = ROWS[k].n;
+        o.stop_words = WORDS;
+        o.n_stop_words = ROWS[k].n_words;
+        o.sampling.min_tokens = ROWS[k].min_tokens;
+        o.streaming = i % 2;
+        run(&o, &got, NULL);
+        CHECK_STR(got.text, ROWS[k].text);
+        CHECK_EQ(got.finish, strlen(ROWS[k].text) > 20 ? INGOT_FINISH_END_ID : INGOT_FINISH_STOP);
+    }
+}
+
 TEST(forbidden_strings_never_appear) {
     static const char *const BAD[] = {"ef", "he", "xyz", "3", ".\n"};
     static const char *const PROMPTS[] = {"a", "e", "xy", "0", "g", "AB "};
@@ -235,6 +266,15 @@ static void much_bad(ingot_request_options *o) {
     o->bad = bad; /* 15 * 256 + 256 + 1 */
     o->n_bad = IG_COUNT(bad);
 }
+static void foreign_stop_word(ingot_request_options *o) {
+    static const int32_t GOOD[] = {1, 2}, BAD[] = {1, 2, 300};
+    static const ingot_words WORDS[] = {{GOOD, 2}, {BAD, 3}};
+    o->stop_words = WORDS;
+    o->n_stop_words = 2;
+}
+static void long_minimum(ingot_request_options *o) {
+    o->sampling.min_tokens = 5;
+}
 static void many_widths(ingot_request_options *o) {
     o->beams.n_widths = 9;
 }
@@ -266,6 +306,8 @@ TEST(what_cannot_be_honoured_is_named) {
                 {many_widths, "n_widths"},           {wide, "width"},
                 {nan_temperature, "temperature"},    {many_n, "n_sequences"},
                 {wordy_mark, "think_begin"},         {nan_priority, "priority"},
+                {foreign_stop_word, "stop_words[1]: ids[2] is 300"},
+                {long_minimum, "min_tokens is 5, more than max_tokens, 4"},
                 {long_bad, "bad string 1 has 257"},  {much_bad, "4097 bytes in all"}};
     for (size_t i = 0; i < IG_COUNT(ROWS); i++) {
         ingot_request *r = NULL;
@@ -455,7 +497,8 @@ int main(int argc, char **argv) {
     int code = 1;
     if (open_all())
         code = RUN(argc, argv, T(text_of_a_prompt_goes_on), T(characters_are_given_whole),
-                   T(stop_strings_end_the_text_before_them), T(forbidden_strings_never_appear),
+                   T(stop_strings_end_the_text_before_them), T(nothing_stops_before_min_tokens),
+                   T(forbidden_strings_never_appear),
                    T(names_of_control_tokens_are_no_text),
                    T(salts_separate), T(what_cannot_be_honoured_is_named),
                    T(outputs_of_another_sequence_are_ready_at_once),

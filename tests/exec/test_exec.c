@@ -66,6 +66,7 @@ static void random_client(world_rng *rng, client *c, uint32_t vocab) {
         c->p.sampling.min_tokens = 0;
         c->p.max_tokens = 1 + world_below(rng, 20);
     }
+    c->p.sampling.min_tokens = IG_MIN(c->p.sampling.min_tokens, c->p.max_tokens);
     c->p.priority = (float)world_below(rng, 3) - 1;
     c->p.uncached = world_below(rng, 8) == 0;
     c->p.scope[0] = world_below(rng, 6) == 0;

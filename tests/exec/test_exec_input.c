@@ -97,6 +97,10 @@ static void far_word(ig_exec_params *p) {
     p->stop_words = &FAR_WORD;
     p->n_stop_words = 1;
 }
+static void long_minimum(ig_exec_params *p) {
+    p->sampling.min_tokens = 6;
+    p->max_tokens = 5;
+}
 static void far_end(ig_exec_params *p) {
     p->end_ids = FAR_ID;
     p->n_end_ids = 2;
@@ -132,7 +136,8 @@ TEST(bad_input_is_refused_by_name) {
         {many_top, IG_EARGUMENT, "n_top is 65"},
         {top_alone, IG_EARGUMENT, "n_top is 2 without logprobs"},
         {empty_word, IG_EARGUMENT, "stop_words[0]"},
-        {far_word, IG_EARGUMENT, "stop_words[1] is 64"},
+        {far_word, IG_EARGUMENT, "stop_words[0]: ids[1] is 64"},
+        {long_minimum, IG_EARGUMENT, "min_tokens is 6, more than max_tokens, 5"},
         {far_end, IG_EARGUMENT, "end_ids[1] is 64"},
         {endless_thought, IG_EARGUMENT, "end"},
     };
