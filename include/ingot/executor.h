@@ -63,13 +63,14 @@ typedef struct ingot_executor_options {
     uint32_t iteration_stats; /* steps whose statistics are kept until taken; 0 = 1000 */
 } ingot_executor_options;
 
-/* The model must outlive the executor, and was opened for generating text. Sessions of the same
- * model take turns with it, step by step. INGOT_UNSUPPORTED for models that generate no text. */
+/* The model must outlive the executor and every request of it, and was opened for generating text.
+ * Sessions of the same model take turns with it, step by step. INGOT_UNSUPPORTED for models that
+ * generate no text. *out is NULL on failure. */
 INGOT_API ingot_status ingot_executor_open(ingot_executor **out, ingot_model *model,
                                            const ingot_executor_options *options,
                                            ingot_error *error);
 /* Cancels what runs and waits until its thread has ended. Requests and event queues stay readable
- * until they are closed. */
+ * until they are closed, and while the model is open. */
 INGOT_API void ingot_executor_close(ingot_executor **executor);
 
 typedef struct ingot_executor_facts {
@@ -83,8 +84,8 @@ INGOT_API void ingot_executor_describe(const ingot_executor *executor, ingot_exe
 /* While paused, requests are accepted and can be cancelled, but nothing runs. */
 INGOT_API void ingot_executor_pause(ingot_executor *executor, bool paused);
 /* Takes no more requests from now on (submit says INGOT_CANCELLED) and waits until all are done:
- * INGOT_AGAIN when that takes longer (for ever while it is paused). Timeouts here and below:
- * microseconds, 0 = do not wait, UINT64_MAX = for ever. */
+ * INGOT_AGAIN when that takes longer; while paused, requests are done only by being cancelled.
+ * Timeouts here and below: microseconds, 0 = do not wait, UINT64_MAX = for ever. */
 INGOT_API ingot_status ingot_executor_drain(ingot_executor *executor, uint64_t timeout_us,
                                             ingot_error *error);
 
@@ -100,7 +101,12 @@ typedef struct ingot_words {
 } ingot_words;
 
 /* Beam search; width 0 or 1 = sampling. Of ingot_sampling only what changes probabilities applies:
- * biases, bans, penalties, temperature (1 when nothing is set); what draws or cuts has no part. */
+ * biases, bans, penalties, temperature (1 when nothing is set); what draws or cuts has no part,
+ * but for mirostat and dynatemp_range, which are refused because they would change these. Mind that
+ * ingot_sampling_defaults sets a temperature. Streaming, top_logprobs, generation_logits and
+ * think_tokens do not go with beams: INGOT_UNSUPPORTED.
+ * Log-probabilities of beams are those that they were ranked by, after such changes. A request that
+ * is cancelled or fails before its end gives one last output, of sequence 0. */
 typedef struct ingot_beams {
     uint32_t width;         /* at most 64 */
     const uint32_t *widths; /* per step, at most 8, the last repeats; NULL = always width */
@@ -151,10 +157,10 @@ typedef struct ingot_request_options {
      * let go of the request, or when submit failed; on any thread. The place to free it. */
     void (*on_release)(void *user);
 
-    bool logprobs;         /* of each token, under the model's own distribution */
+    bool logprobs;         /* of each token, under the model's own distribution (but: beams) */
     uint32_t top_logprobs; /* the most probable tokens beside it; with logprobs */
     bool prompt_logprobs, context_logits, generation_logits;
-    bool include_input; /* the first output of each sequence begins with the prompt */
+    bool include_input; /* the first output's ids begin with the prompt; its text does not */
     bool no_text;       /* ids only */
     bool special;       /* text of control tokens too */
 
@@ -169,8 +175,8 @@ typedef struct ingot_request_options {
     ingot_events *events; /* NULL = none */
 } ingot_request_options;
 
-/* Queues a request. INGOT_ARGUMENT, INGOT_LIMIT name the field; INGOT_BUSY when the queue is full:
- * nothing was queued then. */
+/* Queues a request. INGOT_ARGUMENT, INGOT_LIMIT, INGOT_UNSUPPORTED name the field; INGOT_BUSY when
+ * the queue is full, INGOT_CANCELLED after drain: nothing was queued then, and *out is NULL. */
 INGOT_API ingot_status ingot_executor_submit(ingot_executor *executor,
                                              const ingot_request_options *options,
                                              ingot_request **out, ingot_error *error);
@@ -230,7 +236,7 @@ typedef enum ingot_stage {
 typedef struct ingot_request_state {
     uint64_t id, tag, seed;
     ingot_stage stage;
-    uint32_t sequences;
+    uint32_t sequences; /* that are computed: of beams, their width */
     uint32_t prompt_tokens, prefilled_tokens, generated_tokens;
     uint32_t cached_tokens; /* of the prompt, taken over from earlier requests */
     uint32_t preempted;     /* times */

@@ -28,8 +28,7 @@ static uint64_t sequence_bytes(const ingot_model *m, uint32_t context,
 }
 
 /* How many sequences of full length the pool shall hold; need not be whole. */
-static ig_status pool_share(const ingot_model *m, const ingot_executor_options *o,
-                            uint32_t sequences, uint32_t context, double bytes_each, double *out,
+static ig_status pool_share(const ingot_executor_options *o, uint32_t sequences, uint32_t context, double bytes_each, double *out,
                             ig_err *err) {
     const double available = (double)ig_memory_available_bytes();
     double share = INFINITY;
@@ -49,7 +48,6 @@ static ig_status pool_share(const ingot_model *m, const ingot_executor_options *
         if (available > 0 && share * bytes_each > available / 2)
             share = available / 2 / bytes_each;
     }
-    (void)m;
     *out = share;
     return IG_OK;
 }
@@ -62,7 +60,7 @@ static ig_status pool_options(const ingot_model *m, const ingot_executor_options
     const uint64_t each = sequence_bytes(m, context, pages);
     *out = (ig_pool_options){.k_dtype = m->k_dtype, .v_dtype = m->v_dtype};
     if (each)
-        IG_TRY(pool_share(m, o, sequences, context, (double)each, &share, err));
+        IG_TRY(pool_share(o, sequences, context, (double)each, &share, err));
     for (uint32_t g = 0; g < m->plan->n_groups; g++) {
         /* Down, so that a number of bytes is never passed; but a sequence needs one page. */
         const double n = floor(share * pages[g]);

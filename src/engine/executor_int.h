@@ -14,6 +14,9 @@ struct ingot_executor {
     uint64_t scope_seed;
 };
 
+/* field_names.c: fields in a message of the rooms below get their public names. */
+void ig_engine_face_names(ig_err *err);
+
 /* Public timeouts are microseconds, those of the room nanoseconds; the largest means for ever. */
 static inline uint64_t ig_engine_ns(uint64_t us) {
     return us > UINT64_MAX / 1000 ? UINT64_MAX : us * 1000;

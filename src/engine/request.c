@@ -257,8 +257,15 @@ static ig_status beam_params(const ingot_request_options *o, ig_exec_params *p, 
     if ((b->width > 1 || b->n_widths) && ig_engine_sampling_unset(&o->sampling))
         p->sampling.temperature = 1;
     if (b->n_widths > IG_BEAM_WIDTHS_MAX)
-        return ig_fail(err, IG_EARGUMENT, "beams.n_widths is %u; at most %u", b->n_widths,
+        return ig_fail(err, IG_EARGUMENT, "n_widths is %u; at most %u", b->n_widths,
                        IG_BEAM_WIDTHS_MAX);
+    if ((b->width > 1 || b->n_widths) && (o->sampling.mirostat || o->sampling.dynatemp_range > 0))
+        return ig_fail(err, IG_EARGUMENT,
+                       "%s is %g; beam search draws nothing, so that it has no meaning there: "
+                       "leave it 0",
+                       o->sampling.mirostat ? "mirostat" : "dynatemp_range",
+                       o->sampling.mirostat ? o->sampling.mirostat
+                                            : (double)o->sampling.dynatemp_range);
     p->beam = (ig_beam_params){.width = b->width,
                                .n_widths = b->n_widths,
                                .diversity_rate = b->diversity_rate,
@@ -405,6 +412,7 @@ ingot_status ingot_executor_submit(ingot_executor *e, const ingot_request_option
         status = ig_exec_submit(e->exec, &p, &q->r, err); /* takes the hooks in every case */
     free_submission(&s);
     if (status) {
+        ig_engine_face_names(err);
         q->hooks = NULL;
         ingot_request_close(&q);
         return (ingot_status)status;
@@ -670,6 +678,7 @@ void ingot_request_sequence(const ingot_request *q, uint32_t sequence,
 
 ingot_status ingot_events_open(ingot_events **out, uint32_t requests, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
+    *out = NULL;
     return (ingot_status)ig_exec_events_create((ig_exec_events **)out, requests, err);
 }
 

@@ -285,6 +285,65 @@ static void wide(ingot_request_options *o) {
 static void nan_temperature(ingot_request_options *o) {
     o->sampling.temperature = NAN;
 }
+/* Beams of two, and one more thing. */
+static void beams_of_two(ingot_request_options *o) {
+    o->streaming = false;
+    o->beams.width = 2;
+}
+static void beams_mirostat(ingot_request_options *o) {
+    beams_of_two(o);
+    o->sampling.mirostat = 2;
+}
+static void beams_dynatemp(ingot_request_options *o) {
+    beams_of_two(o);
+    o->sampling.dynatemp_range = 0.5f;
+}
+static void beams_streaming(ingot_request_options *o) {
+    beams_of_two(o);
+    o->streaming = true;
+}
+static void beams_top(ingot_request_options *o) {
+    beams_of_two(o);
+    o->top_logprobs = 2;
+}
+static void beams_think(ingot_request_options *o) {
+    beams_of_two(o);
+    o->think_begin = o->think_end = "x";
+    o->think_tokens = 2;
+}
+static void nan_diversity(ingot_request_options *o) {
+    beams_of_two(o);
+    o->beams.diversity_rate = NAN;
+}
+static void nan_length_penalty(ingot_request_options *o) {
+    beams_of_two(o);
+    o->beams.length_penalty = NAN;
+}
+static void no_width(ingot_request_options *o) {
+    static const uint32_t WIDTHS[] = {2, 0};
+    beams_of_two(o);
+    o->beams.widths = WIDTHS;
+    o->beams.n_widths = 2;
+}
+static void more_than_beams(ingot_request_options *o) {
+    beams_of_two(o);
+    o->n = 3;
+}
+static void many_top(ingot_request_options *o) {
+    o->top_logprobs = 5000;
+}
+static void no_repeat_penalty(ingot_request_options *o) {
+    o->sampling.repeat_penalty = 0;
+}
+static void nan_frequency(ingot_request_options *o) {
+    o->sampling.frequency_penalty = NAN;
+}
+static void far_look_back(ingot_request_options *o) {
+    o->sampling.repeat_last_n = -2;
+}
+static void drawn_early(ingot_request_options *o) {
+    o->sampling.samplers = "adaptive_p;top_k";
+}
 static void many_n(ingot_request_options *o) {
     o->n = 1000;
 }
@@ -303,10 +362,24 @@ TEST(what_cannot_be_honoured_is_named) {
     } ROWS[] = {{two_prompts, "either ids or text"}, {no_prompt, "either ids or text"},
                 {empty_text, "no tokens"},           {no_time, "time_limit_s"},
                 {cache_priority, "cache_priority"},  {null_stop, "stop string 1"},
-                {many_widths, "n_widths"},           {wide, "width"},
-                {nan_temperature, "temperature"},    {many_n, "n_sequences"},
+                {many_widths, "beams.n_widths"},     {wide, "beams.width is 65"},
+                {nan_temperature, "temperature"},    {many_n, "n is 1000"},
                 {wordy_mark, "think_begin"},         {nan_priority, "priority"},
                 {foreign_stop_word, "stop_words[1]: ids[2] is 300"},
+                {beams_mirostat, "mirostat is 2"},
+                {beams_dynatemp, "dynatemp_range is 0.5"},
+                {beams_streaming, "streaming does not"},
+                {beams_top, "top_logprobs does not"},
+                {beams_think, "think_tokens does not"},
+                {nan_diversity, "beams.diversity_rate is"},
+                {nan_length_penalty, "beams.length_penalty is"},
+                {no_width, "beams.widths[1] is 0"},
+                {more_than_beams, "n is 3, more than beams.width 2"},
+                {many_top, "top_logprobs is 5000"},
+                {no_repeat_penalty, "repeat_penalty is 0"},
+                {nan_frequency, "frequency_penalty is"},
+                {far_look_back, "repeat_last_n is -2"},
+                {drawn_early, "samplers[0] is adaptive_p"},
                 {long_minimum, "min_tokens is 5, more than max_tokens, 4"},
                 {long_bad, "bad string 1 has 257"},  {much_bad, "4097 bytes in all"}};
     for (size_t i = 0; i < IG_COUNT(ROWS); i++) {
@@ -315,7 +388,8 @@ TEST(what_cannot_be_honoured_is_named) {
         ingot_request_options o = options_for("a", 4);
         ROWS[i].change(&o);
         const ingot_status status = ingot_executor_submit(executor, &o, &r, &error);
-        if ((status != INGOT_ARGUMENT && status != INGOT_LIMIT) || r ||
+        if ((status != INGOT_ARGUMENT && status != INGOT_LIMIT && status != INGOT_UNSUPPORTED) ||
+            r ||
             !strstr(error.message, ROWS[i].says))
             TEST_FAIL("row %zu: %d, \"%s\"", i, (int)status, error.message);
         ingot_request_close(&r);
@@ -324,6 +398,15 @@ TEST(what_cannot_be_honoured_is_named) {
     o.time_limit_s = -1;
     run(&o, &got, NULL);
     CHECK_EQ(got.finish, INGOT_FINISH_TIMED_OUT);
+}
+
+TEST(what_did_not_open_is_null) {
+    ingot_error error = {0};
+    ingot_executor *e = executor;
+    ingot_events *events = (ingot_events *)&error;
+    const ingot_executor_options o = {.kv_share = 2};
+    CHECK(ingot_executor_open(&e, model, &o, &error) == INGOT_ARGUMENT && !e);
+    CHECK(ingot_events_open(&events, UINT32_MAX, &error) != INGOT_OK && !events);
 }
 
 /* ---- waiting ----------------------------------------------------------------------------------
@@ -501,6 +584,7 @@ int main(int argc, char **argv) {
                    T(forbidden_strings_never_appear),
                    T(names_of_control_tokens_are_no_text),
                    T(salts_separate), T(what_cannot_be_honoured_is_named),
+                   T(what_did_not_open_is_null),
                    T(outputs_of_another_sequence_are_ready_at_once),
                    T(a_callback_is_told_once_when_it_is_needed_no_more),
                    T(a_request_that_does_not_stream_is_ready_at_its_end),
