@@ -11,7 +11,7 @@
 #include <xxhash.h>
 
 #define MAGIC "INGOTSEQ"
-#define VERSION 1u
+#define VERSION 2u
 #define SUM_BYTES 16u
 /* Bytes of each tensor that tell models of equal shape apart. */
 #define SAMPLE_BYTES 64u
@@ -19,7 +19,7 @@
 typedef struct file_header {
     char magic[8];
     uint32_t version, header_bytes;
-    uint64_t model[2]; /* digest of names, shapes and samples of all tensors */
+    uint64_t model[2]; /* digest of all that keys and values follow from */
     char device[16];
     uint32_t k_dtype, v_dtype, page_tokens, n_groups;
     uint32_t page_bytes[IG_PAGE_GROUPS_MAX], window[IG_PAGE_GROUPS_MAX];
@@ -29,18 +29,67 @@ _Static_assert(sizeof(file_header) == 104 && offsetof(file_header, device) == 32
                "the header has no holes");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "it is written as it lies in memory");
 
-static void digest(const ig_checkpoint *ckpt, uint64_t out[2]) {
-    XXH3_state_t state;
-    XXH3_128bits_reset(&state);
+/* Names, shapes and samples of all tensors. */
+static void add_tensors(XXH3_state_t *state, const ig_checkpoint *ckpt) {
     const size_t n = ig_checkpoint_tensor_count(ckpt);
     for (size_t i = 0; i < n; i++) {
         const ig_tensor *t = ig_checkpoint_tensor_at(ckpt, i);
-        XXH3_128bits_update(&state, t->name.p, t->name.n);
-        XXH3_128bits_update(&state, &t->dtype, sizeof t->dtype);
-        XXH3_128bits_update(&state, t->ne, sizeof t->ne);
+        XXH3_128bits_update(state, t->name.p, t->name.n);
+        XXH3_128bits_update(state, &t->dtype, sizeof t->dtype);
+        XXH3_128bits_update(state, t->ne, sizeof t->ne);
         if (t->data)
-            XXH3_128bits_update(&state, t->data, IG_MIN(t->bytes, SAMPLE_BYTES));
+            XXH3_128bits_update(state, t->data, IG_MIN(t->bytes, SAMPLE_BYTES));
     }
+}
+
+/* The architecture and its hyper-parameters, as the file has them. */
+static void add_keys(XXH3_state_t *state, const ig_checkpoint *ckpt, ig_str arch) {
+    const size_t n = ig_checkpoint_meta_count(ckpt);
+    XXH3_128bits_update(state, arch.p, arch.n);
+    for (size_t i = 0; i < n; i++) {
+        const ig_meta *m = ig_checkpoint_meta_at(ckpt, i);
+        if (m->key.n <= arch.n || memcmp(m->key.p, arch.p, arch.n) != 0 || m->key.p[arch.n] != '.')
+            continue;
+        XXH3_128bits_update(state, m->key.p, m->key.n);
+        for (uint64_t k = 0; k < m->count; k++) {
+            ig_str s;
+            double x;
+            if (ig_meta_str(m, k, &s))
+                XXH3_128bits_update(state, s.p, s.n);
+            else if (ig_meta_f64(m, k, &x))
+                XXH3_128bits_update(state, &x, sizeof x);
+        }
+    }
+}
+
+static void add_op(XXH3_state_t *state, const ig_op *op) {
+    const ig_rope_attr *rope = &op->u.rope;
+    if (op->kind == IG_OP_ATTEND)
+        XXH3_128bits_update(state, &op->u.attend.scale, sizeof op->u.attend.scale);
+    if (op->kind != IG_OP_ROPE)
+        return;
+    XXH3_128bits_update(state, &rope->m, sizeof rope->m);
+    XXH3_128bits_update(state, rope->inv_freq, rope->n_rot / 2 * sizeof *rope->inv_freq);
+}
+
+/* What the options of open and the length of the context change: angles and scales. */
+static void add_program(XXH3_state_t *state, const ig_program *p) {
+    for (uint32_t i = 0; i < p->n_ops; i++) {
+        const ig_op *op = &p->ops[i];
+        for (uint32_t k = 0; k < op->n_pre; k++)
+            add_op(state, op->pre[k]);
+        add_op(state, op);
+        for (uint32_t k = 0; k < op->n_post; k++)
+            add_op(state, op->post[k]);
+    }
+}
+
+static void digest(const ingot_model *m, uint64_t out[2]) {
+    XXH3_state_t state;
+    XXH3_128bits_reset(&state);
+    add_tensors(&state, m->ckpt);
+    add_keys(&state, m->ckpt, ig_str_of(m->arch));
+    add_program(&state, m->plan->program);
     const XXH128_hash_t sum = XXH3_128bits_digest(&state);
     out[0] = sum.low64;
     out[1] = sum.high64;
@@ -56,7 +105,7 @@ static void fill_header(const ingot_session *s, file_header *h) {
                        .n_groups = m->plan->n_groups,
                        .n_tokens = s->n_history};
     memcpy(h->magic, MAGIC, sizeof h->magic);
-    digest(m->ckpt, h->model);
+    digest(m, h->model);
     (void)snprintf(h->device, sizeof h->device, "%s", ig_device_name(m->device));
     for (uint32_t g = 0; g < m->plan->n_groups; g++) {
         h->page_bytes[g] = (uint32_t)ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype);
@@ -157,7 +206,7 @@ static ig_status check_header(const ingot_session *s, const file_header *h, ig_e
         return ig_fail(err, IG_EUNSUPPORTED, "a saved session of version %u; known: %u", h->version,
                        VERSION);
     if (memcmp(h->model, own.model, sizeof h->model) != 0)
-        return refuse("another model", err);
+        return refuse("another model, or of other rope options", err);
     if (memcmp(h->device, own.device, sizeof h->device) != 0)
         return refuse("another device", err);
     if (h->k_dtype != own.k_dtype || h->v_dtype != own.v_dtype)

@@ -10,7 +10,7 @@
 
 #define N 75u /* more than a window of the model, and no whole number of pages */
 
-static char model_path[64], other_path[64], file[64];
+static char model_path[64], other_path[64], eps_path[64], file[64];
 static int32_t ids[N + 1];
 
 static ingot_model *open_model(const char *path, const ingot_model_options *options) {
@@ -90,6 +90,11 @@ TEST(what_does_not_fit_is_refused) {
     REQUIRE(model && saved(model));
     ingot_model_close(&model);
     refused(other_path, &(ingot_model_options){.context = 128}, INGOT_ARGUMENT, "another model");
+    refused(eps_path, &(ingot_model_options){.context = 128}, INGOT_ARGUMENT, "another model");
+    refused(model_path, &(ingot_model_options){.context = 128, .rope_freq_base = 2e6},
+            INGOT_ARGUMENT, "rope options");
+    refused(model_path, &(ingot_model_options){.context = 128, .rope_freq_scale = 0.5},
+            INGOT_ARGUMENT, "rope options");
     refused(model_path, &(ingot_model_options){.context = 128, .device = "ref"}, INGOT_ARGUMENT,
             "another device");
     refused(model_path, &(ingot_model_options){.context = 128, .cache_type_v = "bf16"},
@@ -171,11 +176,27 @@ static bool make_model(const golden_set *set, const char *name, char *path, size
     return false;
 }
 
+/* The same tensors under another epsilon of their norms. */
+static bool make_other_eps(const golden_set *set) {
+    static char line[] = "attention.layer_norm_rms_epsilon f 0.01";
+    snprintf(eps_path, sizeof eps_path, "/tmp/ingot-test-eps-%ld.gguf", (long)getpid());
+    for (uint32_t i = 0; i < set->n_models; i++) {
+        golden_model *m = &set->models[i];
+        for (uint32_t k = 0; strcmp(m->name, "gemma3") == 0 && k < m->n_keys; k++) {
+            if (strncmp(m->keys[k], line, 32) != 0)
+                continue;
+            m->keys[k] = line;
+            return golden_write(m, eps_path);
+        }
+    }
+    return false;
+}
+
 int main(int argc, char **argv) {
     golden_set set = {0};
     const bool made = golden_read(&set, "tests/golden/fixtures/models.txt") &&
                       make_model(&set, "llama", other_path, sizeof other_path) &&
-                      make_model(&set, "gemma3", model_path, sizeof model_path);
+                      make_model(&set, "gemma3", model_path, sizeof model_path) && make_other_eps(&set);
     golden_free(&set);
     snprintf(file, sizeof file, "/tmp/ingot-test-session-%ld", (long)getpid());
     if (!made) {
@@ -187,6 +208,7 @@ int main(int argc, char **argv) {
                          T(without_memory_it_says_so));
     unlink(model_path);
     unlink(other_path);
+    unlink(eps_path);
     unlink(file);
     return code;
 }
