@@ -40,7 +40,7 @@ struct ingot_model {
     int32_t *end_ids; /* tokens that end a generation */
     uint32_t n_end_ids;
     ig_mutex *lazy;                /* guards what is made when first needed */
-    struct ig_piece_index *pieces; /* for forbidden strings; immutable once made */
+    struct ig_piece_index *pieces; /* for forbidden strings and DRY; immutable once made */
 };
 
 struct ingot_session {
@@ -64,6 +64,8 @@ ig_status ig_engine_plan(const ig_checkpoint *ckpt, ingot_model_options *options
 /* vocab.c */
 ig_status ig_engine_tokenizer(const ig_checkpoint *ckpt, const ig_logger *logger,
                               ig_tokenizer **out, ig_err *err);
+/* Texts of the vocabulary's tokens; made when first asked for, any thread. */
+ig_status ig_engine_pieces(ingot_model *model, const struct ig_piece_index **out, ig_err *err);
 /* IG_OK when the model has a usable vocabulary, else why not. */
 ig_status ig_engine_need_text(const ingot_model *model, ig_err *err);
 /* forecast.c: pages of each group for one session. */
@@ -76,12 +78,12 @@ typedef struct ig_engine_lists {
     ig_token_run *runs;
     int32_t *run_ids;
 } ig_engine_lists;
-ig_status ig_engine_sample_params(const ingot_model *model, const ingot_sampling *in,
+ig_status ig_engine_sample_params(ingot_model *model, const ingot_sampling *in,
                                   ig_sample_params *p, ig_engine_lists *lists, ig_err *err);
 void ig_engine_lists_free(ig_engine_lists *lists);
 /* All numbers are zero: the defaults are meant. */
 bool ig_engine_sampling_unset(const ingot_sampling *in);
-ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out,
+ig_status ig_engine_sampler(ingot_model *model, const ingot_sampling *in, ig_sampler **out,
                             ig_err *err);
 /* session.c. Evaluates ids in steps, each under the model's turn; logits rows of the last n_logits
  * go to logits when it is not NULL. With hold and at least one id the turn is kept on success after

@@ -115,16 +115,6 @@ static ig_status copy_strings(const char *const *from, uint32_t n, char ***out, 
     return IG_OK;
 }
 
-static ig_status piece_index(ingot_model *m, const ig_piece_index **out, ig_err *err) {
-    ig_status status = IG_OK;
-    ig_mutex_lock(m->lazy);
-    if (!m->pieces)
-        status = ig_piece_index_create(&m->pieces, m->tokenizer, err);
-    *out = m->pieces;
-    ig_mutex_unlock(m->lazy);
-    return status;
-}
-
 static ig_status make_hooks(ingot_model *m, const ingot_request_options *o, request_hooks *h,
                             ig_exec_hooks *out, ig_err *err) {
     h->tok = m->tokenizer;
@@ -139,7 +129,7 @@ static ig_status make_hooks(ingot_model *m, const ingot_request_options *o, requ
     IG_TRY(copy_strings(o->stop, o->n_stop, &h->stop, &h->n_stop, err));
     IG_TRY(copy_strings(o->bad, o->n_bad, &h->bad, &h->n_bad, err));
     if (h->n_bad)
-        IG_TRY(piece_index(m, &h->pieces, err));
+        IG_TRY(ig_engine_pieces(m, &h->pieces, err));
     if (h->n_stop)
         out->stops = stops;
     if (h->n_bad || h->on_logits)

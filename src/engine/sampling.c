@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "engine/engine_int.h"
+#include "engine/stop_text.h"
 
 /* Fields that mean the same on both sides. */
 /* clang-format off */
@@ -92,8 +93,8 @@ static bool contains(ig_str text, ig_str part) {
 
 /* A breaker breaks where a token's text contains it, and where a token's end is its beginning and
  * the tokens of the rest follow. */
-static ig_status runs_of_breaker(const ig_tokenizer *tok, ig_str breaker, const ig_buf *pieces,
-                                 const size_t *starts, breaker_runs *out, ig_err *err) {
+static ig_status runs_of_breaker(const ig_tokenizer *tok, ig_str breaker,
+                                 const ig_piece_index *pieces, breaker_runs *out, ig_err *err) {
     ig_ids tails[DRY_BREAKER_BYTES_MAX] = {{0}}; /* [n]: of the breaker without its first n bytes */
     ig_status status = IG_OK;
     for (size_t n = 1; n < breaker.n && !status; n++) {
@@ -101,7 +102,7 @@ static ig_status runs_of_breaker(const ig_tokenizer *tok, ig_str breaker, const 
         status = ig_tokenizer_encode(tok, rest, 0, &tails[n], err);
     }
     for (uint32_t id = 0; id < ig_tokenizer_size(tok) && !status; id++) {
-        const ig_str piece = {pieces->p + starts[id], starts[id + 1] - starts[id]};
+        const ig_str piece = ig_piece_text(pieces, id);
         if (contains(piece, breaker)) {
             status = add_run(out, (int32_t)id, &tails[0], err);
             continue;
@@ -116,48 +117,27 @@ static ig_status runs_of_breaker(const ig_tokenizer *tok, ig_str breaker, const 
     return status;
 }
 
-/* Text of every token, one after another; starts[id] to starts[id + 1] is one. */
-static ig_status all_pieces(const ig_tokenizer *tok, ig_buf *pieces, size_t *starts, ig_err *err) {
-    const uint32_t n = ig_tokenizer_size(tok);
-    IG_TRY(ig_buf_add(pieces, "", 0, err));
-    for (uint32_t id = 0; id < n; id++) {
-        starts[id] = pieces->n;
-        IG_TRY(ig_tokenizer_piece(tok, (int32_t)id, true, pieces, err));
-    }
-    starts[n] = pieces->n;
-    return IG_OK;
-}
-
-static ig_status collect_runs(const ingot_model *model, const char *const *breakers,
-                              uint32_t n_breakers, breaker_runs *out, ig_err *err) {
-    const ig_tokenizer *tok = model->tokenizer;
-    if (n_breakers)
-        IG_TRY(ig_engine_need_text(model, err));
+static ig_status collect_runs(ingot_model *model, const char *const *breakers, uint32_t n_breakers,
+                              breaker_runs *out, ig_err *err) {
+    const ig_piece_index *pieces;
+    ig_status status = IG_OK;
     if (n_breakers == 0)
         return IG_OK;
-    const size_t n_starts = (size_t)ig_tokenizer_size(tok) + 1;
     if (n_breakers > DRY_BREAKERS_MAX)
         return ig_fail(err, IG_ELIMIT, "%u dry sequence breakers; at most %u", n_breakers,
                        DRY_BREAKERS_MAX);
-    size_t *starts = ig_alloc(n_starts, sizeof *starts);
-    if (!starts)
-        return ig_fail_memory(err, n_starts * sizeof *starts);
-    ig_buf pieces;
-    ig_buf_init(&pieces, IG_VOCAB_BYTES_MAX);
-    ig_status status = all_pieces(tok, &pieces, starts, err);
+    IG_TRY(ig_engine_pieces(model, &pieces, err));
     for (uint32_t b = 0; b < n_breakers && !status; b++) {
         const ig_str breaker = ig_str_of(breakers[b]);
         if (breaker.n > DRY_BREAKER_BYTES_MAX)
             status = ig_fail(err, IG_ELIMIT, "dry sequence breaker %u has %zu bytes; at most %u", b,
                              breaker.n, DRY_BREAKER_BYTES_MAX);
         else if (breaker.n)
-            status = runs_of_breaker(tok, breaker, &pieces, starts, out, err);
+            status = runs_of_breaker(model->tokenizer, breaker, pieces, out, err);
     }
     const int32_t *ids = out->ids;
     for (uint32_t i = 0; i < out->n; ids += out->runs[i++].n)
         out->runs[i].ids = ids;
-    ig_buf_fini(&pieces);
-    ig_free(starts);
     return status;
 }
 
@@ -216,7 +196,7 @@ static void greedy_at_the_end(ig_sample_params *p) {
     p->top_k = 1;
 }
 
-ig_status ig_engine_sample_params(const ingot_model *model, const ingot_sampling *in,
+ig_status ig_engine_sample_params(ingot_model *model, const ingot_sampling *in,
                                   ig_sample_params *p, ig_engine_lists *lists, ig_err *err) {
     breaker_runs runs = {0};
     *lists = (ig_engine_lists){0};
@@ -244,7 +224,7 @@ ig_status ig_engine_sample_params(const ingot_model *model, const ingot_sampling
     return status;
 }
 
-ig_status ig_engine_sampler(const ingot_model *model, const ingot_sampling *in, ig_sampler **out,
+ig_status ig_engine_sampler(ingot_model *model, const ingot_sampling *in, ig_sampler **out,
                             ig_err *err) {
     ig_sample_params p;
     ig_engine_lists lists;

@@ -1,5 +1,6 @@
 /* vocab.c: tokenizer.ggml.* metadata → plain vocabulary arrays → tokenizer. */
 #include "engine/engine_int.h"
+#include "engine/stop_text.h"
 
 typedef struct role_key {
     ig_token_role role;
@@ -144,6 +145,18 @@ static ig_status read_arrays(const ig_checkpoint *ckpt, ig_vocab *v, float **sco
     v->merges = m ? m->strings : NULL;
     IG_TRY(read_roles(ckpt, v, err));
     return read_scores(ckpt, v, scores, types, err);
+}
+
+ig_status ig_engine_pieces(ingot_model *m, const ig_piece_index **out, ig_err *err) {
+    ig_status status = ig_engine_need_text(m, err);
+    if (status)
+        return status;
+    ig_mutex_lock(m->lazy);
+    if (!m->pieces)
+        status = ig_piece_index_create(&m->pieces, m->tokenizer, err);
+    *out = m->pieces;
+    ig_mutex_unlock(m->lazy);
+    return status;
 }
 
 ig_status ig_engine_need_text(const ingot_model *model, ig_err *err) {
