@@ -23,6 +23,7 @@ typedef struct request_hooks {
     void *on_logits_user;
     uint32_t n_vocab;
     ig_buf scratch; /* executor's thread */
+    ig_flag deaf;   /* ig_status: a stop string could not be looked for, and the sequence ended */
 } request_hooks;
 
 /* Text of one sequence on its way out. */
@@ -79,16 +80,23 @@ static void release_hooks(void *user) {
 
 static bool stops(void *user, const int32_t *generated, size_t n) {
     request_hooks *h = user;
-    return ig_stop_hit(h->tok, (const char *const *)h->stop, h->n_stop, h->special, generated, n,
-                       &h->scratch);
+    bool hit;
+    const ig_status status = ig_stop_hit(h->tok, (const char *const *)h->stop, h->n_stop,
+                                         h->special, generated, n, &h->scratch, &hit, NULL);
+    if (status) /* ends it too: the reader says why */
+        ig_flag_set(&h->deaf, (uint32_t)status);
+    return status || hit;
 }
 
 static bool edit(void *user, uint32_t sequence, const int32_t *ids, size_t n_ids, float *logits,
                  const char **why) {
     request_hooks *h = user;
-    if (h->n_bad && ig_bad_strings_forbid(h->pieces, h->tok, (const char *const *)h->bad, h->n_bad,
-                                          h->special, ids, n_ids, &h->scratch, logits, NULL)) {
-        *why = "out of memory";
+    ig_status status = IG_OK;
+    if (h->n_bad)
+        status = ig_bad_strings_forbid(h->pieces, h->tok, (const char *const *)h->bad, h->n_bad,
+                                       h->special, ids, n_ids, &h->scratch, logits, NULL);
+    if (status) {
+        *why = status == IG_EMEMORY ? "out of memory" : "text too long to look for bad strings";
         return false;
     }
     if (h->on_logits &&
@@ -539,8 +547,12 @@ static void copy_input(ingot_request *q, ingot_output *o) {
 static ig_status give(ingot_request *q, ingot_output *o, ig_err *err) {
     const uint32_t sequence = q->records[0].sequence;
     request_text *t = &q->texts[sequence];
+    const uint32_t deaf = ig_flag_get(&q->hooks->deaf);
     size_t kept = 0;
     *o = (ingot_output){.sequence = sequence};
+    if (deaf)
+        return ig_fail(err, (ig_status)deaf,
+                       "stop strings could not be looked for; free memory and submit again");
     IG_TRY(grow_output(q, q->n_records + q->n_input, err));
     if (!t->begun)
         copy_input(q, o);

@@ -77,24 +77,26 @@ static ig_status tail_text(const ig_tokenizer *tok, const int32_t *ids, size_t n
     return IG_OK;
 }
 
-bool ig_stop_hit(const ig_tokenizer *tok, const char *const *stop, uint32_t n_stop, bool special,
-                 const int32_t *ids, size_t n, ig_buf *scratch) {
+ig_status ig_stop_hit(const ig_tokenizer *tok, const char *const *stop, uint32_t n_stop,
+                      bool special, const int32_t *ids, size_t n, ig_buf *scratch, bool *hit,
+                      ig_err *err) {
     size_t longest = 1, last;
+    *hit = false;
     for (uint32_t i = 0; i < n_stop; i++)
         longest = IG_MAX(longest, strlen(stop[i]));
     ig_buf_clear(scratch);
-    /* Without memory the string is missed here; the reader of the text still cuts it off. */
-    if (n == 0 || tail_text(tok, ids, n, special, longest - 1, scratch, &last, NULL))
-        return false;
-    for (uint32_t i = 0; i < n_stop; i++) {
+    if (n == 0)
+        return IG_OK;
+    IG_TRY(tail_text(tok, ids, n, special, longest - 1, scratch, &last, err));
+    for (uint32_t i = 0; i < n_stop && !*hit; i++) {
         const size_t size = strlen(stop[i]);
         /* Ends in the last token only: few, however long and alike string and text are. */
         for (size_t end = scratch->n - last + 1; size && end <= scratch->n; end++) {
             if (end >= size && memcmp(scratch->p + end - size, stop[i], size) == 0)
-                return true;
+                *hit = true;
         }
     }
-    return false;
+    return IG_OK;
 }
 
 /* ---- forbidden strings ------------------------------------------------------------------------

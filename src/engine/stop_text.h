@@ -21,9 +21,10 @@ size_t ig_stop_held(const char *const *stop, uint32_t n_stop, ig_str text, size_
 /* The same, but a string that is complete within the first `deaf` bytes is no stop. */
 size_t ig_stop_held_after(const char *const *stop, uint32_t n_stop, ig_str text, size_t deaf,
                           size_t *found);
-/* True when the last token completed a stop string. */
-bool ig_stop_hit(const ig_tokenizer *tok, const char *const *stop, uint32_t n_stop, bool special,
-                 const int32_t *ids, size_t n, ig_buf *scratch);
+/* Has the last token completed a stop string? */
+IG_MUST_USE ig_status ig_stop_hit(const ig_tokenizer *tok, const char *const *stop, uint32_t n_stop,
+                                  bool special, const int32_t *ids, size_t n, ig_buf *scratch,
+                                  bool *hit, ig_err *err);
 
 /* The vocabulary in the order of its texts. Where `special` is false, control tokens have none: no
  * string forbids them. */

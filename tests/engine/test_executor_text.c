@@ -563,6 +563,145 @@ TEST(a_reader_without_memory_says_so_and_repeats_nothing) {
     TEST_FAIL("allocations go on without end");
 }
 
+/* On the executor's thread: the nth allocation after the first draw fails. */
+static bool starve(void *user, uint32_t sequence, const int32_t *ids, size_t n_ids, float *logits,
+                   size_t n_logits) {
+    uint64_t *n = user;
+    (void)sequence, (void)ids, (void)n_ids, (void)logits, (void)n_logits;
+    if (*n)
+        (void)ig_alloc_fail_after(*n == UINT64_MAX ? 0 : *n);
+    *n = 0;
+    return true;
+}
+
+TEST(without_memory_no_stop_string_is_missed) {
+    uint32_t failed = 0;
+    for (uint64_t n = 1; n < 12; n++) {
+        ingot_output out;
+        ingot_error error = {0};
+        uint64_t after = n == 11 ? UINT64_MAX : n; /* off again */
+        ingot_request_options o = options_for("a", 40);
+        o.stop = (const char *const[]){"c"};
+        o.n_stop = 1;
+        o.sampling.ignore_eos = true;
+        o.on_logits = starve;
+        o.on_logits_user = &after;
+        ingot_request *r = submit(&o);
+        REQUIRE(r);
+        ingot_status status;
+        memset(&got, 0, sizeof got);
+        while ((status = ingot_request_next(r, &out, UINT64_MAX, &error)) == INGOT_OK)
+            add_output(&got, &out, NULL);
+        if (status == INGOT_END)
+            CHECK(got.finish == INGOT_FINISH_STOP && strcmp(got.text, "b") == 0);
+        else
+            CHECK_EQ(status, INGOT_MEMORY);
+        failed += status == INGOT_MEMORY;
+        ingot_request_close(&r);
+    }
+    CHECK(failed > 0 && failed < 11);
+}
+
+static void count_release(void *user) {
+    ++*(uint32_t *)user;
+}
+
+/* Everything that submit makes of text. */
+static ingot_request_options options_with_everything(void) {
+    static const char *const STOP[] = {"xyz", "nope"}, *const BAD[] = {"he", "q!"};
+    static const char *const BREAKERS[] = {"zq", "qq"};
+    static const int32_t WORD[] = {'q', 'q'};
+    static const ingot_words WORDS[] = {{WORD, 2}};
+    static const ingot_logit_bias BIAS[] = {{'Q', -1}};
+    static float embedding_bias[TINY_GGUF_TOKENS];
+    ingot_request_options o = options_for("a", 40);
+    o.stop = STOP;
+    o.n_stop = IG_COUNT(STOP);
+    o.bad = BAD;
+    o.n_bad = IG_COUNT(BAD);
+    o.stop_words = o.bad_words = WORDS;
+    o.n_stop_words = o.n_bad_words = 1;
+    o.think_begin = "{";
+    o.think_end = "}";
+    o.think_tokens = 3;
+    o.sampling.dry_multiplier = 0.1f;
+    o.sampling.dry_breakers = BREAKERS;
+    o.sampling.n_dry_breakers = IG_COUNT(BREAKERS);
+    o.sampling.logit_bias = BIAS;
+    o.sampling.n_logit_bias = 1;
+    o.embedding_bias = embedding_bias;
+    o.include_input = true;
+    o.cache_salt = "salt";
+    o.cache_salt_size = 4;
+    return o;
+}
+
+TEST(submit_without_memory_says_so) {
+    ingot_model *own = NULL; /* its index of texts is made by the first submit */
+    ingot_executor *e = NULL, *shared = executor;
+    ingot_error error = {0};
+    uint32_t released = 0;
+    const ingot_model_options m = {.threads = 1, .sequences = 8, .batch = 64};
+    REQUIRE(!ingot_model_open(&own, path, &m, &error) &&
+            !ingot_executor_open(&e, own, NULL, &error));
+    ingot_request_options o = options_with_everything();
+    o.on_release = count_release;
+    o.on_logits_user = &released;
+    uint32_t n = 1;
+    for (; n < 2000; n++) {
+        ingot_request *r = NULL;
+        (void)ig_alloc_fail_after(n);
+        const ingot_status status = ingot_executor_submit(e, &o, &r, &error);
+        const bool failed = ig_alloc_fail_after(0) >= n;
+        CHECK((status == INGOT_MEMORY) == failed && (r == NULL) == failed);
+        CHECK_EQ(released, n - !failed);
+        ingot_request_close(&r);
+        if (!failed)
+            break;
+    }
+    CHECK(n > 30 && n < 2000);
+    o.on_release = NULL;
+    executor = e;
+    run(&o, &got, NULL);
+    CHECK_STR(got.text, "bcdefghijklmnopqrstuvw");
+    executor = shared;
+    ingot_executor_close(&e);
+    ingot_model_close(&own);
+}
+
+/* Ids go in and out all the same; what needs texts is refused, not followed. */
+TEST(without_a_vocabulary_texts_are_refused) {
+    static const char *const STRINGS[] = {"a"};
+    static const int32_t IDS[] = {'a'};
+    char file[80];
+    ig_err err = {0};
+    ingot_error error = {0};
+    ingot_model *own = NULL;
+    ingot_executor *e = NULL;
+    ingot_request *r = NULL;
+    const ingot_model_options m = {.threads = 1, .sequences = 8, .batch = 64};
+    snprintf(file, sizeof file, "%s/mute.gguf", folder);
+    REQUIRE(!tiny_gguf_write(file, &(tiny_gguf_options){.vocabulary = "unheard of"}, &err));
+    REQUIRE(!ingot_model_open(&own, file, &m, &error) &&
+            !ingot_executor_open(&e, own, NULL, &error));
+    for (uint32_t i = 0; i < 5; i++) {
+        ingot_request_options o = {.ids = IDS, .n_ids = 1, .max_tokens = 4};
+        ingot_sampling_defaults(&o.sampling);
+        o.sampling.dry_multiplier = i == 0;
+        o.stop = o.bad = STRINGS;
+        o.n_stop = i == 1;
+        o.n_bad = i == 2;
+        o.think_tokens = i == 3;
+        error.message[0] = 0;
+        CHECK((ingot_executor_submit(e, &o, &r, &error) == INGOT_OK) == (i == 4));
+        CHECK(i == 4 || strstr(error.message, "vocabulary"));
+        ingot_request_close(&r);
+    }
+    ingot_executor_close(&e);
+    ingot_model_close(&own);
+    unlink(file);
+}
+
 static bool open_all(void) {
     ig_err err = {0};
     ingot_error error = {0};
@@ -588,7 +727,9 @@ int main(int argc, char **argv) {
                    T(outputs_of_another_sequence_are_ready_at_once),
                    T(a_callback_is_told_once_when_it_is_needed_no_more),
                    T(a_request_that_does_not_stream_is_ready_at_its_end),
-                   T(a_reader_without_memory_says_so_and_repeats_nothing));
+                   T(a_reader_without_memory_says_so_and_repeats_nothing),
+                   T(without_memory_no_stop_string_is_missed), T(submit_without_memory_says_so),
+                   T(without_a_vocabulary_texts_are_refused));
     ingot_executor_close(&executor);
     ingot_model_close(&model);
     unlink(path);
