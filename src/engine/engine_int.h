@@ -78,8 +78,8 @@ typedef struct ig_engine_lists {
     ig_token_run *runs;
     int32_t *run_ids;
 } ig_engine_lists;
-ig_status ig_engine_sample_params(ingot_model *model, const ingot_sampling *in,
-                                  ig_sample_params *p, ig_engine_lists *lists, ig_err *err);
+ig_status ig_engine_sample_params(ingot_model *model, const ingot_sampling *in, ig_sample_params *p,
+                                  ig_engine_lists *lists, ig_err *err);
 void ig_engine_lists_free(ig_engine_lists *lists);
 /* All numbers are zero: the defaults are meant. */
 bool ig_engine_sampling_unset(const ingot_sampling *in);

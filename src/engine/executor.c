@@ -28,8 +28,8 @@ static uint64_t sequence_bytes(const ingot_model *m, uint32_t context,
 }
 
 /* How many sequences of full length the pool shall hold; need not be whole. */
-static ig_status pool_share(const ingot_executor_options *o, uint32_t sequences, uint32_t context, double bytes_each, double *out,
-                            ig_err *err) {
+static ig_status pool_share(const ingot_executor_options *o, uint32_t sequences, uint32_t context,
+                            double bytes_each, double *out, ig_err *err) {
     const double available = (double)ig_memory_available_bytes();
     double share = INFINITY;
     if (!(o->kv_share >= 0 && o->kv_share <= 1))

@@ -29,7 +29,7 @@ typedef struct request_hooks {
 /* Text of one sequence on its way out. */
 typedef struct request_text {
     ig_detok detok;
-    ig_buf text; /* made but not given out: may become a stop string */
+    ig_buf text;       /* made but not given out: may become a stop string */
     uint32_t n_tokens; /* whose text went in */
     size_t deaf;       /* bytes of `text` that came before min_tokens: they stop nothing */
     bool stopped;
@@ -205,8 +205,8 @@ static ig_status words(const char *field, const ingot_words *from, uint32_t n, u
 static ig_status bad_words(const ingot_request_options *o, const request_hooks *h, submission *s,
                            ig_sample_params *p, ig_err *err) {
     if (h->n_bad)
-        IG_TRY(ig_bad_strings_tokens(h->pieces, (const char *const *)h->bad, h->n_bad,
-                                     h->special, &s->bad_tokens, err));
+        IG_TRY(ig_bad_strings_tokens(h->pieces, (const char *const *)h->bad, h->n_bad, h->special,
+                                     &s->bad_tokens, err));
     IG_TRY(words("bad_words", o->bad_words, o->n_bad_words, (uint32_t)s->bad_tokens.n,
                  &s->bad_words, err));
     for (size_t i = 0; i < s->bad_tokens.n; i++)

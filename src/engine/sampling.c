@@ -196,8 +196,8 @@ static void greedy_at_the_end(ig_sample_params *p) {
     p->top_k = 1;
 }
 
-ig_status ig_engine_sample_params(ingot_model *model, const ingot_sampling *in,
-                                  ig_sample_params *p, ig_engine_lists *lists, ig_err *err) {
+ig_status ig_engine_sample_params(ingot_model *model, const ingot_sampling *in, ig_sample_params *p,
+                                  ig_engine_lists *lists, ig_err *err) {
     breaker_runs runs = {0};
     *lists = (ig_engine_lists){0};
     copy_numbers(model, in, p);

@@ -123,7 +123,8 @@ static int compare(ig_str a, ig_str b) {
 static void sift(const ig_piece_index *x, uint32_t root, uint32_t n) {
     uint32_t *o = x->order;
     for (uint32_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && compare(ig_piece_text(x, o[child]), ig_piece_text(x, o[child + 1])) < 0)
+        if (child + 1 < n &&
+            compare(ig_piece_text(x, o[child]), ig_piece_text(x, o[child + 1])) < 0)
             child++;
         if (compare(ig_piece_text(x, o[root]), ig_piece_text(x, o[child])) >= 0)
             return;
@@ -176,9 +177,8 @@ ig_status ig_piece_index_create(ig_piece_index **out, const ig_tokenizer *tok, i
     x->starts = ig_alloc((size_t)x->n + 1, sizeof *x->starts);
     x->order = ig_alloc(x->n, sizeof *x->order);
     x->silent = ig_alloc(x->n, sizeof *x->silent);
-    ig_status status = x->starts && x->order && x->silent
-                           ? IG_OK
-                           : ig_fail_memory(err, x->n * sizeof *x->starts);
+    ig_status status =
+        x->starts && x->order && x->silent ? IG_OK : ig_fail_memory(err, x->n * sizeof *x->starts);
     if (!status)
         status = ig_buf_add(&x->pieces, "", 0, err);
     for (uint32_t id = 0; id < x->n && !status; id++)

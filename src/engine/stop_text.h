@@ -36,8 +36,7 @@ void ig_piece_index_destroy(ig_piece_index **index);
 ig_str ig_piece_text(const ig_piece_index *index, uint32_t id);
 /* Appends the tokens that contain a bad string whole: forbidden always. */
 IG_MUST_USE ig_status ig_bad_strings_tokens(const ig_piece_index *index, const char *const *bad,
-                                            uint32_t n_bad, bool special, ig_ids *out,
-                                            ig_err *err);
+                                            uint32_t n_bad, bool special, ig_ids *out, ig_err *err);
 /* Sets to -inf the logits of tokens that would complete a bad string which the text of ids has
  * begun. */
 IG_MUST_USE ig_status ig_bad_strings_forbid(const ig_piece_index *index, const ig_tokenizer *tok,

@@ -137,7 +137,7 @@ TEST(nothing_stops_before_min_tokens) {
         uint32_t n, n_words, min_tokens;
     } ROWS[] = {
         {{"c", "hi"}, "bcdefg", 2, 0, 5},
-        {{"c", "fg"}, "bcde", 2, 0, 6},           /* by the token that is the fifth and sixth */
+        {{"c", "fg"}, "bcde", 2, 0, 6}, /* by the token that is the fifth and sixth */
         {{"fg", "c"}, "bcdefghijklmnopqrstuvwxyz.", 2, 0, 7}, /* complete one token too early */
         {{"bcd", "de"}, "bcdefghijklmnopqrstuvwxyz.", 2, 0, 5},
         {{NULL}, "bcdefgh", 0, 2, 4},
@@ -359,12 +359,18 @@ TEST(what_cannot_be_honoured_is_named) {
     static const struct {
         void (*change)(ingot_request_options *o);
         const char *says;
-    } ROWS[] = {{two_prompts, "either ids or text"}, {no_prompt, "either ids or text"},
-                {empty_text, "no tokens"},           {no_time, "time_limit_s"},
-                {cache_priority, "cache_priority"},  {null_stop, "stop string 1"},
-                {many_widths, "beams.n_widths"},     {wide, "beams.width is 65"},
-                {nan_temperature, "temperature"},    {many_n, "n is 1000"},
-                {wordy_mark, "think_begin"},         {nan_priority, "priority"},
+    } ROWS[] = {{two_prompts, "either ids or text"},
+                {no_prompt, "either ids or text"},
+                {empty_text, "no tokens"},
+                {no_time, "time_limit_s"},
+                {cache_priority, "cache_priority"},
+                {null_stop, "stop string 1"},
+                {many_widths, "beams.n_widths"},
+                {wide, "beams.width is 65"},
+                {nan_temperature, "temperature"},
+                {many_n, "n is 1000"},
+                {wordy_mark, "think_begin"},
+                {nan_priority, "priority"},
                 {foreign_stop_word, "stop_words[1]: ids[2] is 300"},
                 {beams_mirostat, "mirostat is 2"},
                 {beams_dynatemp, "dynatemp_range is 0.5"},
@@ -381,7 +387,8 @@ TEST(what_cannot_be_honoured_is_named) {
                 {far_look_back, "repeat_last_n is -2"},
                 {drawn_early, "samplers[0] is adaptive_p"},
                 {long_minimum, "min_tokens is 5, more than max_tokens, 4"},
-                {long_bad, "bad string 1 has 257"},  {much_bad, "4097 bytes in all"}};
+                {long_bad, "bad string 1 has 257"},
+                {much_bad, "4097 bytes in all"}};
     for (size_t i = 0; i < IG_COUNT(ROWS); i++) {
         ingot_request *r = NULL;
         ingot_error error = {0};
@@ -389,8 +396,7 @@ TEST(what_cannot_be_honoured_is_named) {
         ROWS[i].change(&o);
         const ingot_status status = ingot_executor_submit(executor, &o, &r, &error);
         if ((status != INGOT_ARGUMENT && status != INGOT_LIMIT && status != INGOT_UNSUPPORTED) ||
-            r ||
-            !strstr(error.message, ROWS[i].says))
+            r || !strstr(error.message, ROWS[i].says))
             TEST_FAIL("row %zu: %d, \"%s\"", i, (int)status, error.message);
         ingot_request_close(&r);
     }
@@ -720,11 +726,9 @@ int main(int argc, char **argv) {
     if (open_all())
         code = RUN(argc, argv, T(text_of_a_prompt_goes_on), T(characters_are_given_whole),
                    T(stop_strings_end_the_text_before_them), T(nothing_stops_before_min_tokens),
-                   T(forbidden_strings_never_appear),
-                   T(names_of_control_tokens_are_no_text),
+                   T(forbidden_strings_never_appear), T(names_of_control_tokens_are_no_text),
                    T(salts_separate), T(what_cannot_be_honoured_is_named),
-                   T(what_did_not_open_is_null),
-                   T(outputs_of_another_sequence_are_ready_at_once),
+                   T(what_did_not_open_is_null), T(outputs_of_another_sequence_are_ready_at_once),
                    T(a_callback_is_told_once_when_it_is_needed_no_more),
                    T(a_request_that_does_not_stream_is_ready_at_its_end),
                    T(a_reader_without_memory_says_so_and_repeats_nothing),

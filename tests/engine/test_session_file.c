@@ -196,7 +196,8 @@ int main(int argc, char **argv) {
     golden_set set = {0};
     const bool made = golden_read(&set, "tests/golden/fixtures/models.txt") &&
                       make_model(&set, "llama", other_path, sizeof other_path) &&
-                      make_model(&set, "gemma3", model_path, sizeof model_path) && make_other_eps(&set);
+                      make_model(&set, "gemma3", model_path, sizeof model_path) &&
+                      make_other_eps(&set);
     golden_free(&set);
     snprintf(file, sizeof file, "/tmp/ingot-test-session-%ld", (long)getpid());
     if (!made) {

@@ -163,17 +163,17 @@ static ig_status sequence_alone(answer *a, const world *w, const ig_exec_params 
         all[n++] = draw.id;
         hash = history_add(hash, draw.id);
         const uint32_t made = n - p->n_ids;
-        const bool stops = made >= p->sampling.min_tokens &&
-                           ig_words_end(p->stop_words, p->n_stop_words, all, n);
-        const ig_exec_token token = {
-            .sequence = s,
-            .id = draw.id,
-            .logprob = p->logprobs ? logprob_of(logits, w->vocab, draw.id) : 0,
-            .reason = is_end(p, draw.id)      ? IG_EXEC_END_ID
-                      : stops                 ? IG_EXEC_STOP_WORDS
-                      : made >= p->max_tokens ? IG_EXEC_LENGTH
-                      : n > w->context        ? IG_EXEC_CONTEXT
-                                              : IG_EXEC_RUNNING};
+        const bool stops =
+            made >= p->sampling.min_tokens && ig_words_end(p->stop_words, p->n_stop_words, all, n);
+        const ig_exec_token token = {.sequence = s,
+                                     .id = draw.id,
+                                     .logprob =
+                                         p->logprobs ? logprob_of(logits, w->vocab, draw.id) : 0,
+                                     .reason = is_end(p, draw.id)      ? IG_EXEC_END_ID
+                                               : stops                 ? IG_EXEC_STOP_WORDS
+                                               : made >= p->max_tokens ? IG_EXEC_LENGTH
+                                               : n > w->context        ? IG_EXEC_CONTEXT
+                                                                       : IG_EXEC_RUNNING};
         add_token(a, &token);
     }
     return IG_OK;
