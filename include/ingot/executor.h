@@ -105,8 +105,7 @@ typedef struct ingot_words {
  * but for mirostat and dynatemp_range, which are refused because they would change these. Mind that
  * ingot_sampling_defaults sets a temperature. Streaming, top_logprobs, generation_logits and
  * think_tokens do not go with beams: INGOT_UNSUPPORTED.
- * Log-probabilities of beams are those that they were ranked by, after such changes. A request that
- * is cancelled or fails before its end gives one last output, of sequence 0. */
+ * Log-probabilities of beams are those that they were ranked by, after such changes. */
 typedef struct ingot_beams {
     uint32_t width;         /* at most 64 */
     const uint32_t *widths; /* per step, at most 8, the last repeats; NULL = always width */
