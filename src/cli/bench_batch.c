@@ -3,8 +3,9 @@
  * the times hold what a step needs besides the device: scheduling and greedy draws. */
 #include "cli/bench.h"
 
+#include <math.h>
+
 #include "ingot/executor.h"
-#include "os/os.h"
 
 #define WARM_PROMPT 16u
 #define WARM_PREDICT 4u
@@ -29,39 +30,43 @@ typedef struct batch_bench {
     uint64_t random;
     int32_t *ids;             /* [longest prompt] */
     ingot_request **requests; /* [most sequences] */
-    uint64_t *submitted_ns;   /* [most sequences] */
     ingot_executor_facts facts;
     uint32_t threads;
 } batch_bench;
 
+/* The first token ends the prompt's time, so that tg steps are left for the rest; and one step with
+ * all sequences there always is, which read_times needs. */
+static uint32_t generated_by_each(uint32_t tg) {
+    return IG_MAX(tg, 1u) + 1;
+}
+
 static bool submit(batch_bench *b, const batch_case *c, uint32_t at, ingot_error *error) {
     static const int32_t none;
-    /* The first token ends the prompt's time, so that tg steps are left for the rest. Without end
-     * tokens nothing is forbidden either, which would cost the draws something. */
+    /* Without end tokens nothing is forbidden either, which would cost the draws something. */
     ingot_request_options q = {.ids = b->ids,
                                .n_ids = c->pp,
                                .n = c->shared ? c->pl : 1,
-                               .max_tokens = (int64_t)c->tg + 1,
+                               .max_tokens = generated_by_each(c->tg),
                                .end_ids = &none,
                                .no_text = true,
                                .no_cache = true};
     ingot_sampling_defaults(&q.sampling);
     q.sampling.temperature = 0;
     bench_random_ids(b->ids, c->pp, b->vocabulary, &b->random);
-    b->submitted_ns[at] = ig_clock_ns();
     return !ingot_executor_submit(b->executor, &q, &b->requests[at], error);
 }
 
-/* When the last prompt was done and when the last token was there; false for a request that did
- * not generate what it should. */
-static bool read_times(const batch_bench *b, const batch_case *c, uint32_t n, uint64_t *prompts_ns,
-                       uint64_t *end_ns, ingot_error *error) {
-    *prompts_ns = *end_ns = 0;
+/* The time of all prompts and of the steps after them; false for a request that did not generate
+ * what it should. Each request counts from its own arrival, but all get their last token in one
+ * step: from there back they agree, with no clock of ours in it. */
+static bool read_times(const batch_bench *b, const batch_case *c, uint32_t n, double *t_pp,
+                       double *t_tg, ingot_error *error) {
+    double all_s = 0, after_s = INFINITY;
     for (uint32_t i = 0; i < n; i++) {
         ingot_request_state s;
         ingot_output output;
         ingot_request_poll(b->requests[i], &s);
-        const uint64_t made = (uint64_t)(c->shared ? c->pl : 1) * (c->tg + 1u);
+        const uint64_t made = (uint64_t)(c->shared ? c->pl : 1) * generated_by_each(c->tg);
         if (s.generated_tokens != made) {
             ingot_status status;
             while ((status = ingot_request_next(b->requests[i], &output, 0, error)) == INGOT_OK)
@@ -72,9 +77,11 @@ static bool read_times(const batch_bench *b, const batch_case *c, uint32_t n, ui
                          (unsigned long long)made);
             return false;
         }
-        *prompts_ns = IG_MAX(*prompts_ns, b->submitted_ns[i] + (uint64_t)(s.first_token_s * 1e9));
-        *end_ns = IG_MAX(*end_ns, b->submitted_ns[i] + (uint64_t)(s.last_token_s * 1e9));
+        all_s = IG_MAX(all_s, s.last_token_s - s.scheduled_s);
+        after_s = IG_MIN(after_s, s.last_token_s - s.first_token_s);
     }
+    *t_pp = all_s - after_s;
+    *t_tg = c->tg ? after_s : 0;
     return true;
 }
 
@@ -110,19 +117,17 @@ static batch_row make_row(const batch_case *c, double t_pp, double t_tg, double 
 static bool run_case(batch_bench *b, const batch_case *c, batch_row *row, ingot_error *error) {
     const uint32_t n = c->shared ? 1 : c->pl;
     uint32_t n_submitted = 0;
-    uint64_t prompts_ns, end_ns;
+    double t_pp, t_tg;
     ingot_executor_pause(b->executor, true); /* so that all of them are one batch */
     (void)host_percent(b->executor);
     while (n_submitted < n && submit(b, c, n_submitted, error))
         n_submitted++;
-    const uint64_t start_ns = ig_clock_ns();
     ingot_executor_pause(b->executor, false);
     bool ok = n_submitted == n &&
               !ingot_requests_await(b->requests, n, true, true, UINT64_MAX, error) &&
-              read_times(b, c, n, &prompts_ns, &end_ns, error);
+              read_times(b, c, n, &t_pp, &t_tg, error);
     if (ok)
-        *row = make_row(c, (double)(prompts_ns - start_ns) * 1e-9,
-                        (double)(end_ns - prompts_ns) * 1e-9, host_percent(b->executor));
+        *row = make_row(c, t_pp, t_tg, c->tg ? host_percent(b->executor) : 0);
     for (uint32_t i = 0; i < n_submitted; i++)
         ingot_request_close(&b->requests[i]);
     return ok;
@@ -211,7 +216,7 @@ int bench_batch(const cli_options *o, const char *format) {
                          "%u or fewer -npl",
                          o->batch, sequences, sequences);
     cli_model_options(o, &m);
-    m.context = prompt + bench_list_max(&lists[1]) + 1;
+    m.context = prompt + generated_by_each(bench_list_max(&lists[1]));
     m.sequences = sequences;
     m.batch = IG_MAX(o->batch ? o->batch : BATCH_DEFAULT, sequences);
     ingot_model *model = cli_open_model(o, &m);
@@ -222,9 +227,8 @@ int bench_batch(const cli_options *o, const char *format) {
     b.vocabulary = facts.vocabulary;
     b.ids = ig_alloc(prompt, sizeof *b.ids);
     b.requests = ig_alloc(sequences, sizeof *b.requests);
-    b.submitted_ns = ig_alloc(sequences, sizeof *b.submitted_ns);
     int code = EXIT_OK;
-    if (!b.ids || !b.requests || !b.submitted_ns)
+    if (!b.ids || !b.requests)
         code = cli_fail("out of memory");
     else if (!open_executor(&b, model, sequences, m.context, &error) ||
              !run_rows(&b, format, lists, o->shared_prompt, &error))
@@ -232,7 +236,6 @@ int bench_batch(const cli_options *o, const char *format) {
     ingot_executor_close(&b.executor);
     ig_free(b.ids);
     ig_free(b.requests);
-    ig_free(b.submitted_ns);
     ingot_model_close(&model);
     return code;
 }

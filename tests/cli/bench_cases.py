@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 INGOT, MAKE_TINY = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 failures = 0
@@ -118,6 +119,20 @@ def batch_json():
             check("batch", (r["speed_tg"] > 0) == (r["tg"] > 0), r)
 
 
+def batch_on_a_busy_machine():
+    # Threads that wait for a core between one reading of a clock and the next must not bend the times.
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
+    for _ in range(20):
+        args = ["tiny.gguf", "--batch", "-t", "1", "-npp", "1", "-ntg", "4", "-npl", ",".join("1" * 16), "--json"]
+        began = time.monotonic()
+        rows = [json.loads(line) for line in lines(*args)]
+        took = time.monotonic() - began
+        check("busy", all(r["t_pp"] > 0 and r["t_tg"] > 0 for r in rows) and sum(r["t"] for r in rows) < took, (took, rows))
+    for process in busy:
+        process.kill()
+        process.wait()
+
+
 def serve(*args):
     result = json.loads("\n".join(lines("tiny.gguf", "--serve-sim", "-t", "1", "--json", *args)))
     check("serve", list(result) == SERVE_KEYS and result["completed"] == result["requests"], result)
@@ -198,7 +213,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         subprocess.run([MAKE_TINY, "."], check=True)
-        for test in (batch_table, batch_json, serve_drawn, serve_shares, serve_short_of_memory, bad_traces, lost_output, refusals):
+        for test in (batch_table, batch_json, batch_on_a_busy_machine, serve_drawn, serve_shares, serve_short_of_memory, bad_traces,
+                     lost_output, refusals):
             test()
         os.chdir("/")
     print(f"{failures} failures")
