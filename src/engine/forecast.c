@@ -110,11 +110,17 @@ typedef struct fit_search {
     uint64_t memory_bytes;
 } fit_search;
 
+/* A limit of the model, such as its table of positions, bounds what fits as memory does. */
 static ig_status fits(const fit_search *s, const ingot_model_options *options, bool *out,
                       ig_err *err) {
-    ingot_forecast f;
-    IG_TRY(forecast(s->ckpt, options, &f, err));
-    *out = f.weight_bytes + f.kv_bytes + f.activation_bytes <= s->memory_bytes;
+    ingot_forecast f = {0};
+    ig_err limit = {0};
+    const ig_status status = forecast(s->ckpt, options, &f, &limit);
+    if (status && status != IG_ELIMIT) {
+        *err = limit;
+        return status;
+    }
+    *out = !status && f.weight_bytes + f.kv_bytes + f.activation_bytes <= s->memory_bytes;
     return IG_OK;
 }
 
@@ -137,6 +143,8 @@ static ig_status fit(const ig_checkpoint *ckpt, const ingot_model_options *optio
                      uint64_t memory_bytes, ingot_fit *out, ig_err *err) {
     const fit_search s = {ckpt, memory_bytes ? memory_bytes : ig_memory_available_bytes()};
     ingot_model_options one = options ? *options : (ingot_model_options){0}, many = one;
+    ingot_forecast given;
+    IG_TRY(forecast(ckpt, &one, &given, err)); /* what is past a limit already is an error */
     one.sequences = 1;
     IG_TRY(largest(&s, &one, &one.context, IG_CONTEXT_MAX, &out->context_max, err));
     return largest(&s, &many, &many.sequences, IG_EXEC_SEQS_MAX, &out->sequences_max, err);

@@ -1,13 +1,16 @@
 /* test_forecast.c: what a model is said to take is what it takes. */
 #include "engine/executor_int.h"
 #include "engine/tiny_gguf.h"
+#include "golden_model.h"
 #include "test.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
+#define TABLE_ROWS 256u /* of the golden gpt2 */
+
 static char folder[] = "/tmp/ingot-forecast-XXXXXX";
-static char full_path[64], window_path[64];
+static char full_path[64], window_path[64], table_path[64];
 
 static uint64_t sum_of(const ingot_forecast *f) {
     return f->weight_bytes + f->kv_bytes + f->activation_bytes;
@@ -94,6 +97,19 @@ TEST(nothing_fits_into_nothing) {
     CHECK_EQ(fit.context_max, IG_CONTEXT_MAX);
 }
 
+TEST(a_table_of_positions_bounds_the_context) {
+    ingot_fit fit;
+    ingot_error error = {0};
+    ingot_model_options o = {.threads = 1, .context = 128};
+    CHECK(ingot_model_fit(table_path, NULL, 0, &fit, &error) == INGOT_OK);
+    CHECK(fit.context_max == TABLE_ROWS && fit.sequences_max > 1);
+    CHECK(ingot_model_fit(table_path, &o, 0, &fit, &error) == INGOT_OK);
+    CHECK_EQ(fit.context_max, TABLE_ROWS);
+    o.context = TABLE_ROWS + 1; /* this one was asked for */
+    CHECK(ingot_model_fit(table_path, &o, 0, &fit, &error) == INGOT_LIMIT);
+    CHECK(strstr(error.message, table_path) && strstr(error.message, "257 tokens"));
+}
+
 TEST(refusals_name_the_file_and_the_field) {
     ingot_forecast f;
     ingot_fit fit;
@@ -127,13 +143,26 @@ TEST(survives_failed_allocations) {
     TEST_FAIL("no end");
 }
 
+static bool write_golden(const char *name, const char *path) {
+    golden_set set = {0};
+    bool ok = golden_read(&set, "tests/golden/fixtures/models.txt"), found = false;
+    for (uint32_t i = 0; ok && i < set.n_models; i++) {
+        if (strcmp(set.models[i].name, name) == 0)
+            found = golden_write(&set.models[i], path);
+    }
+    golden_free(&set);
+    return found;
+}
+
 static bool make_models(void) {
     ig_err err = {0};
     if (!mkdtemp(folder))
         return false;
     snprintf(full_path, sizeof full_path, "%s/full.gguf", folder);
     snprintf(window_path, sizeof window_path, "%s/window.gguf", folder);
-    return !tiny_gguf_write(full_path, &(tiny_gguf_options){0}, &err) &&
+    snprintf(table_path, sizeof table_path, "%s/table.gguf", folder);
+    return write_golden("gpt2", table_path) &&
+           !tiny_gguf_write(full_path, &(tiny_gguf_options){0}, &err) &&
            !tiny_gguf_write(window_path, &(tiny_gguf_options){.window = 40}, &err);
 }
 
@@ -142,11 +171,14 @@ int main(int argc, char **argv) {
         fprintf(stderr, "cannot make models in %s\n", folder);
         return 1;
     }
-    const int code = RUN(argc, argv, T(executors_take_what_was_forecast),
-                         T(the_most_that_fits_is_exact), T(nothing_fits_into_nothing),
-                         T(refusals_name_the_file_and_the_field), T(survives_failed_allocations));
+    const int code =
+        RUN(argc, argv, T(executors_take_what_was_forecast), T(the_most_that_fits_is_exact),
+            T(nothing_fits_into_nothing), T(a_table_of_positions_bounds_the_context),
+
+            T(refusals_name_the_file_and_the_field), T(survives_failed_allocations));
     unlink(full_path);
     unlink(window_path);
+    unlink(table_path);
     rmdir(folder);
     return code;
 }
