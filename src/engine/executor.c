@@ -15,55 +15,67 @@ _Static_assert((int)INGOT_FINISH_FAILED == (int)IG_EXEC_FAILED, "reasons are the
 _Static_assert((int)INGOT_COMPLETE == (int)IG_EXEC_COMPLETE, "stages are the same");
 _Static_assert((int)INGOT_HISTOGRAM_BUCKETS == (int)IG_EXEC_BUCKETS, "buckets are the same");
 
-/* Pages of each group that one sequence needs at its longest, and their bytes. */
-static uint64_t sequence_bytes(const ingot_model *m, uint32_t context,
+/* Pages of each group that one sequence of so many tokens needs, and their bytes. */
+static uint64_t sequence_bytes(const ingot_model *m, uint32_t tokens,
                                uint32_t pages[IG_PAGE_GROUPS_MAX]) {
     uint64_t bytes = 0;
     for (uint32_t g = 0; g < m->plan->n_groups; g++) {
-        pages[g] = ig_kv_pages_needed(IG_PAGE_TOKENS, m->plan->groups[g].window, context,
+        pages[g] = ig_kv_pages_needed(IG_PAGE_TOKENS, m->plan->groups[g].window, tokens,
                                       m->plan->limits.tokens_max);
         bytes += pages[g] * ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype);
     }
     return bytes;
 }
 
-/* How many sequences of full length the pool shall hold; need not be whole. */
-static ig_status pool_share(const ingot_executor_options *o, uint32_t sequences, uint32_t context,
-                            double bytes_each, double *out, ig_err *err) {
+/* What was asked of the pool, in sequences of full length, which need not be whole. */
+typedef struct pool_want {
+    double bytes;  /* what kv_bytes and kv_share allow; infinite without them */
+    double tokens; /* of kv_tokens, or else what all sequences or half of the free memory make */
+} pool_want;
+
+static ig_status pool_shares(const ingot_executor_options *o, uint32_t sequences, uint32_t context,
+                             double bytes_each, pool_want *out, ig_err *err) {
     const double available = (double)ig_memory_available_bytes();
-    double share = INFINITY;
+    *out = (pool_want){INFINITY, INFINITY};
     if (!(o->kv_share >= 0 && o->kv_share <= 1))
         return ig_fail(err, IG_EARGUMENT, "kv_share is %g; it must be from 0 to 1", o->kv_share);
     if (o->kv_share > 0 && available <= 0)
         return ig_fail(err, IG_EUNSUPPORTED,
                        "kv_share: the free memory of this machine is unknown; use kv_bytes");
     if (o->kv_bytes)
-        share = IG_MIN(share, (double)o->kv_bytes / bytes_each);
-    if (o->kv_tokens)
-        share = IG_MIN(share, (double)o->kv_tokens / context);
+        out->bytes = (double)o->kv_bytes / bytes_each;
     if (o->kv_share > 0)
-        share = IG_MIN(share, o->kv_share * available / bytes_each);
-    if (isinf(share)) {
-        share = sequences;
-        if (available > 0 && share * bytes_each > available / 2)
-            share = available / 2 / bytes_each;
-    }
-    *out = share;
+        out->bytes = IG_MIN(out->bytes, o->kv_share * available / bytes_each);
+    if (o->kv_tokens)
+        out->tokens = (double)o->kv_tokens / context;
+    else if (isinf(out->bytes))
+        out->tokens = available > 0 ? IG_MIN(sequences, available / 2 / bytes_each) : sequences;
     return IG_OK;
 }
 
+/* A share of what full-length sequences need would leave a window, which a short sequence needs as
+ * much as a long one, too few pages: with kv_tokens one sequence of so many tokens always fits,
+ * unless the bytes say no. */
 static ig_status pool_options(const ingot_model *m, const ingot_executor_options *o,
                               uint32_t sequences, uint32_t context, ig_pool_options *out,
                               ig_err *err) {
-    uint32_t pages[IG_PAGE_GROUPS_MAX] = {0};
-    double share = 0;
+    uint32_t pages[IG_PAGE_GROUPS_MAX] = {0}, least[IG_PAGE_GROUPS_MAX] = {0};
+    pool_want want = {0};
+    double bytes = 0;
     const uint64_t each = sequence_bytes(m, context, pages);
     *out = (ig_pool_options){.k_dtype = m->k_dtype, .v_dtype = m->v_dtype};
     if (each)
-        IG_TRY(pool_share(o, sequences, context, (double)each, &share, err));
+        IG_TRY(pool_shares(o, sequences, context, (double)each, &want, err));
+    if (o->kv_tokens)
+        sequence_bytes(m, (uint32_t)IG_MIN(o->kv_tokens, (uint64_t)context), least);
+    const double share = IG_MIN(want.tokens, want.bytes);
+    for (uint32_t g = 0; g < m->plan->n_groups; g++)
+        bytes += IG_MAX(floor(share * pages[g]), (double)least[g]) *
+                 (double)ig_module_page_bytes(m->module, g, m->k_dtype, m->v_dtype);
+    const bool whole = bytes <= want.bytes * (double)each;
     for (uint32_t g = 0; g < m->plan->n_groups; g++) {
         /* Down, so that a number of bytes is never passed; but a sequence needs one page. */
-        const double n = floor(share * pages[g]);
+        const double n = IG_MAX(floor(share * pages[g]), whole ? (double)least[g] : 0.0);
         if (n > UINT32_MAX / 2)
             return ig_fail(err, IG_ELIMIT, "%.0f pages for keys and values; at most %u", n,
                            UINT32_MAX / 2);

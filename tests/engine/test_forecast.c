@@ -143,6 +143,29 @@ TEST(survives_failed_allocations) {
     TEST_FAIL("no end");
 }
 
+TEST(kv_tokens_hold_a_sequence_of_so_many) {
+    const uint32_t counts[] = {1, 33, 100, 224, 511, 5000};
+    const ingot_model_options m = {.threads = 1, .sequences = 8, .context = 512, .batch = 32};
+    for (size_t i = 0; i < 4 * IG_COUNT(counts); i++) {
+        ingot_executor_options o = {.kv_tokens = counts[i / 4]};
+        ingot_model *model = NULL;
+        ingot_executor *executor = NULL;
+        ingot_executor_facts facts = {0};
+        ingot_error error = {0};
+        REQUIRE(!ingot_model_open(&model, i % 2 ? window_path : full_path, &m, &error));
+        if (i & 2) /* bytes have the last word */
+            o.kv_bytes = 3 * ig_module_page_bytes(model->module, 0, model->k_dtype, model->v_dtype);
+        REQUIRE(!ingot_executor_open(&executor, model, &o, &error));
+        ingot_executor_describe(executor, &facts);
+        CHECK(o.kv_bytes ? facts.kv_bytes <= o.kv_bytes
+                         : facts.context >= IG_MIN(counts[i / 4], 512u));
+        if (!o.kv_bytes && i % 2 == 0)
+            CHECK(facts.pages * facts.page_tokens < counts[i / 4] + facts.page_tokens);
+        ingot_executor_close(&executor);
+        ingot_model_close(&model);
+    }
+}
+
 static bool write_golden(const char *name, const char *path) {
     golden_set set = {0};
     bool ok = golden_read(&set, "tests/golden/fixtures/models.txt"), found = false;
@@ -174,8 +197,8 @@ int main(int argc, char **argv) {
     const int code =
         RUN(argc, argv, T(executors_take_what_was_forecast), T(the_most_that_fits_is_exact),
             T(nothing_fits_into_nothing), T(a_table_of_positions_bounds_the_context),
-
-            T(refusals_name_the_file_and_the_field), T(survives_failed_allocations));
+            T(kv_tokens_hold_a_sequence_of_so_many), T(refusals_name_the_file_and_the_field),
+            T(survives_failed_allocations));
     unlink(full_path);
     unlink(window_path);
     unlink(table_path);
