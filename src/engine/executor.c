@@ -132,6 +132,11 @@ ingot_status ingot_executor_open(ingot_executor **out, ingot_model *model,
         return (ingot_status)ig_fail(err, IG_EARGUMENT,
                                      "an executor needs a model opened with weights (not "
                                      "vocab_only)");
+    if (!model->plan->program->facts.causal || !model->plan->program->facts.has_logits)
+        return (ingot_status)ig_fail(err, IG_EUNSUPPORTED,
+                                     "cannot open an executor: %s is not a text generator here; "
+                                     "evaluate it in a session",
+                                     model->arch);
     ingot_executor *e = ig_alloc(1, sizeof *e);
     if (!e)
         return (ingot_status)ig_fail_memory(err, sizeof *e);

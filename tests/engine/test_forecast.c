@@ -10,7 +10,7 @@
 #define TABLE_ROWS 256u /* of the golden gpt2 */
 
 static char folder[] = "/tmp/ingot-forecast-XXXXXX";
-static char full_path[64], window_path[64], table_path[64];
+static char full_path[64], window_path[64], table_path[64], silent_path[64];
 
 static uint64_t sum_of(const ingot_forecast *f) {
     return f->weight_bytes + f->kv_bytes + f->activation_bytes;
@@ -166,6 +166,17 @@ TEST(kv_tokens_hold_a_sequence_of_so_many) {
     }
 }
 
+TEST(models_that_generate_no_text_are_named) {
+    ingot_model *model = NULL;
+    ingot_executor *executor = NULL;
+    ingot_error error = {0};
+    REQUIRE(!ingot_model_open(&model, silent_path, NULL, &error));
+    CHECK(ingot_executor_open(&executor, model, NULL, &error) == INGOT_UNSUPPORTED);
+    CHECK(strstr(error.message, "qwen3moe is not a text generator") &&
+          strstr(error.message, "session"));
+    ingot_model_close(&model);
+}
+
 static bool write_golden(const char *name, const char *path) {
     golden_set set = {0};
     bool ok = golden_read(&set, "tests/golden/fixtures/models.txt"), found = false;
@@ -184,7 +195,8 @@ static bool make_models(void) {
     snprintf(full_path, sizeof full_path, "%s/full.gguf", folder);
     snprintf(window_path, sizeof window_path, "%s/window.gguf", folder);
     snprintf(table_path, sizeof table_path, "%s/table.gguf", folder);
-    return write_golden("gpt2", table_path) &&
+    snprintf(silent_path, sizeof silent_path, "%s/silent.gguf", folder);
+    return write_golden("gpt2", table_path) && write_golden("qwen3moe+noncausal", silent_path) &&
            !tiny_gguf_write(full_path, &(tiny_gguf_options){0}, &err) &&
            !tiny_gguf_write(window_path, &(tiny_gguf_options){.window = 40}, &err);
 }
@@ -197,11 +209,12 @@ int main(int argc, char **argv) {
     const int code =
         RUN(argc, argv, T(executors_take_what_was_forecast), T(the_most_that_fits_is_exact),
             T(nothing_fits_into_nothing), T(a_table_of_positions_bounds_the_context),
-            T(kv_tokens_hold_a_sequence_of_so_many), T(refusals_name_the_file_and_the_field),
-            T(survives_failed_allocations));
+            T(kv_tokens_hold_a_sequence_of_so_many), T(models_that_generate_no_text_are_named),
+            T(refusals_name_the_file_and_the_field), T(survives_failed_allocations));
     unlink(full_path);
     unlink(window_path);
     unlink(table_path);
+    unlink(silent_path);
     rmdir(folder);
     return code;
 }
