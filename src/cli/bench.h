@@ -21,6 +21,9 @@ uint32_t bench_list_max(const bench_list *list);
 void bench_random_ids(int32_t *ids, size_t n, uint32_t vocabulary, uint64_t *state);
 uint32_t bench_random(uint64_t *state); /* 31 bits */
 void bench_sort(double *values, size_t n);
+/* False, printed, when what steps take is more than the memory that is free; with `whole`, what all
+ * sequences at their longest take counts too. */
+bool bench_check_memory(const cli_options *o, const ingot_model_options *m, bool whole);
 
 /* bench_load.c */
 typedef struct bench_arrival {

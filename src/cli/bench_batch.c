@@ -219,7 +219,7 @@ int bench_batch(const cli_options *o, const char *format) {
     m.context = prompt + generated_by_each(bench_list_max(&lists[1]));
     m.sequences = sequences;
     m.batch = IG_MAX(o->batch ? o->batch : BATCH_DEFAULT, sequences);
-    ingot_model *model = cli_open_model(o, &m);
+    ingot_model *model = bench_check_memory(o, &m, true) ? cli_open_model(o, &m) : NULL;
     if (!model)
         return EXIT_FAILED;
     ingot_model_describe(model, &facts);

@@ -363,7 +363,7 @@ int bench_serve(const cli_options *o, const char *format) {
     if (sizes.generated > GENERATED_MAX)
         code = cli_usage("%llu tokens to generate; at most %llu",
                          (unsigned long long)sizes.generated, GENERATED_MAX);
-    else if (!(model = cli_open_model(o, &m)))
+    else if (!bench_check_memory(o, &m, false) || !(model = cli_open_model(o, &m)))
         code = EXIT_FAILED;
     else
         code = serve(&s, model, &m, &sizes, format);

@@ -75,6 +75,27 @@ void bench_sort(double *values, size_t n) {
     qsort(values, n, sizeof *values, ascending);
 }
 
+bool bench_check_memory(const cli_options *o, const ingot_model_options *m, bool whole) {
+    ingot_forecast f;
+    ingot_error error = {0};
+    ingot_model_options quiet = *m;
+    quiet.progress = NULL;
+    if (ingot_model_forecast(o->model, &quiet, &f, &error)) {
+        cli_fail_error(&error);
+        return false;
+    }
+    const uint64_t bytes = f.activation_bytes + (whole ? f.kv_bytes : 0);
+    if (f.memory_available == 0 || bytes <= f.memory_available)
+        return true;
+    cli_fail("%s: %u sequences of %u tokens take %.0f MiB%s, and %.0f MiB are free; fewer (-npl) "
+             "or shorter ones%s would help",
+             o->model, f.sequences, f.context, (double)bytes / 1048576.0,
+             whole ? " for keys, values and activations" : " for activations",
+             (double)f.memory_available / 1048576.0,
+             whole ? " or a smaller cache type (-ctk, -ctv)" : "");
+    return false;
+}
+
 static bool run_test(const cli_options *o, ingot_model *model, const bench_test *t,
                      bench_result *r) {
     ingot_model_facts facts;

@@ -71,6 +71,8 @@ REFUSED = [
     ("tiny.gguf --serve-sim --trace nofile", 1, "nofile: No such file"),
     *[(f"tiny.gguf --serve-sim --trace nofile {given}", 2, f"{given.split(' ')[0]} does not go with --trace")
       for given in ("-npp 4", "-ntg 4", "--spread 0", "--requests 3", "--rate 3")],
+    ("tiny.gguf --batch -npp 67108864 -ntg 1 -npl 64", 1, "are free; fewer (-npl) or shorter ones or a smaller cache type"),
+    ("tiny.gguf --serve-sim -npp 67108864 -ntg 8 --requests 3 -npl 4096", 1, "are free; fewer (-npl) or shorter ones would help"),
     ("vocab.gguf --batch", 1, "vocab.gguf"),
     ("vocab.gguf --serve-sim", 1, "vocab.gguf"),
     ("nofile.gguf --batch", 1, "nofile.gguf"),
