@@ -49,7 +49,7 @@ static int draw_load(const cli_options *o, bench_arrival **out, uint32_t *n) {
         return cli_fail("out of memory for %u requests", *n);
     for (uint32_t i = 0; i < *n; i++) {
         (*out)[i] = (bench_arrival){.at_s = at_s,
-                                    .pp = draw_length(pp, spread, &state),
+                                    .pp = o->shared_prefix + draw_length(pp, spread, &state),
                                     .tg = draw_length(tg, spread, &state),
                                     .prefix = o->shared_prefix > 0};
         if (o->rate > 0)

@@ -174,7 +174,8 @@ const opt_row CLI_OPTIONS[] = {
     {"--batch", NULL, OPT_FLAG, AT(batches), BENCH, 0, 0,
      "many sequences at once: -npp, -ntg and -npl say how long and how many"},
     {"-npp, --npp", "N", OPT_STR, AT(npp), BENCH, 0, 0,
-     "tokens of each prompt, e.g. 128,512; with --serve-sim: their mean (default: 128)"},
+     "tokens of each prompt, e.g. 128,512; with --serve-sim: their mean, behind --shared-prefix "
+     "(default: 128)"},
     {"-ntg, --ntg", "N", OPT_STR, AT(ntg), BENCH, 0, 0,
      "tokens that each sequence generates after its first; with --serve-sim: the mean of all that "
      "it generates (default: 128)"},
@@ -194,7 +195,8 @@ const opt_row CLI_OPTIONS[] = {
      "arrivals instead, a JSON object a line: t (seconds), pp, tg, and perhaps prefix, a number; "
      "- is standard input"},
     {"--shared-prefix", "N", OPT_U32, AT(shared_prefix), BENCH, 1, 67108864,
-     "the first N tokens of all prompts (of a trace: of those with the same prefix) are the same"},
+     "N tokens that all prompts begin with, before those of -npp; of a trace, where pp counts them: "
+     "those with the same prefix"},
     {"--ttft-slo", "MS", OPT_F64, AT(ttft_slo), BENCH, FLT_MIN, 1e9,
      "goodput counts requests whose first token came within MS milliseconds (default: any)"},
     {"--itl-slo", "MS", OPT_F64, AT(itl_slo), BENCH, FLT_MIN, 1e9,

@@ -167,8 +167,12 @@ def serve_drawn():
 
 def serve_shares():
     # One after the other, so that each finds what the first one left.
-    result = serve("--requests", "10", "-npp", "100", "--spread", "0", "-ntg", "2", "-npl", "1", "--shared-prefix", "96")
+    shared = ("--requests", "10", "-npp", "4", "-ntg", "2", "-npl", "1", "--shared-prefix", "96")
+    result = serve(*shared, "--spread", "0")
     check("serve", result["cached_tokens"] == 9 * 96 and abs(result["cache_hit"] - 0.864) < 1e-6, result)
+    # Lengths are drawn of what comes behind: no prompt is a mere beginning of the prefix.
+    result = serve(*shared, "--spread", "1")
+    check("serve", result["cached_tokens"] == 9 * 96 and 970 <= result["prompt_tokens"] <= 1040, result)
     with open("trace", "w") as f:
         for i in range(9):
             f.write(json.dumps({"t": i / 100, "pp": 70, "tg": 2, "prefix": i % 3}) + "\n\n")
