@@ -55,6 +55,10 @@ static int draw_load(const cli_options *o, bench_arrival **out, uint32_t *n) {
         if (o->rate > 0)
             at_s -= log(uniform(&state)) / o->rate;
     }
+    if ((*out)[*n - 1].at_s > SECONDS_MAX)
+        return cli_usage("--rate %g is too slow for %u requests: the last one would come after %g "
+                         "seconds; give at least %g",
+                         o->rate, *n, (*out)[*n - 1].at_s, 2 * *n / SECONDS_MAX);
     return EXIT_OK;
 }
 

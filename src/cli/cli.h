@@ -48,8 +48,9 @@ typedef struct cli_options {
     uint32_t repeats; /* 0 = as the benchmark likes */
     bool ops, batches, shared_prompt, serve_sim;
     const char *npp, *ntg, *npl;
-    uint32_t requests, shared_prefix, kv_tokens, load_seed; /* 0 = not given */
-    double rate, spread, ttft_slo, itl_slo;                 /* spread: negative = not given */
+    uint32_t requests, shared_prefix, load_seed; /* 0 = not given */
+    uint64_t kv_tokens;                          /* the same */
+    double rate, spread, ttft_slo, itl_slo;      /* spread: negative = not given */
     const char *trace;
     /* perplexity */
     const char *base_file;

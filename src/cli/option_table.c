@@ -201,8 +201,8 @@ const opt_row CLI_OPTIONS[] = {
      "goodput counts requests whose first token came within MS milliseconds (default: any)"},
     {"--itl-slo", "MS", OPT_F64, AT(itl_slo), BENCH, FLT_MIN, 1e9,
      "and whose further tokens took MS milliseconds each in the mean (default: any)"},
-    {"--kv-tokens", "N", OPT_U32, AT(kv_tokens), BENCH, 1, U32_MAX,
-     "memory for keys and values (default: all sequences at their longest, in half of the free "
+    {"--kv-tokens", "N", OPT_U64, AT(kv_tokens), BENCH, 1, 1e12,
+     "memory for so many tokens of keys and values (default: all sequences at their longest, in half of the free "
      "memory)"},
     {"-s, --seed", "N", OPT_U32, AT(load_seed), BENCH, 1, U32_MAX,
      "seed of arrivals, lengths and tokens (default: 42)"},

@@ -85,8 +85,7 @@ static bool fail_unknown(cli_command_id command, ig_str name) {
 static void range_text(const opt_row *row, char out[96]) {
     const bool whole = row->type != OPT_F32 && row->type != OPT_F64;
     const char *kind = whole ? "a whole number" : "a number";
-    const bool low = row->min > -FLT_MAX,
-               high = row->max < (whole ? 4294967295.0 : (double)FLT_MAX);
+    const bool low = row->min > -FLT_MAX, high = row->max < (whole ? 1e15 : (double)FLT_MAX);
     if (row->min == FLT_MIN)
         snprintf(out, 96, "%s above 0", kind);
     else if (low && high)
@@ -306,15 +305,16 @@ bool cli_parse(cli_command_id command, int argc, char **argv, cli_options *o) {
 
 bool cli_numbers(const char *text, uint32_t *out, uint32_t max, uint32_t *n) {
     *n = 0;
-    for (const char *p = text; *p;) {
+    for (const char *p = text;; p++) {
         char *end;
-        unsigned long v = strtoul(p, &end, 10);
-        if (end == p || *p == '-' || v > UINT32_MAX || *n == max || (*end && *end != ','))
+        const unsigned long v = strtoul(p, &end, 10);
+        if (*p < '0' || *p > '9' || v > UINT32_MAX || *n == max || (*end && *end != ','))
             return false;
         out[(*n)++] = (uint32_t)v;
-        p = *end ? end + 1 : end;
+        p = end;
+        if (!*p)
+            return true;
     }
-    return *n > 0;
 }
 
 void cli_help(FILE *to, cli_command_id command) {
