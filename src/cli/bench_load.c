@@ -146,7 +146,9 @@ static bool read_line(const cli_options *o, uint32_t line, ig_str text, double b
     ig_json_doc *doc = NULL;
     ig_err err = {0};
     if (ig_json_open(&doc, text, &err)) {
-        cli_fail("%s: line %u: %s", o->trace, line, err.message);
+        const char first[] = "JSON line 1 "; /* of one: the file's own number says more */
+        const bool same = strncmp(err.message, first, sizeof first - 1) == 0;
+        cli_fail("%s: line %u: %s", o->trace, line, err.message + (same ? sizeof first - 1 : 0));
         return false;
     }
     const bool ok = read_object(o, line, ig_json_root(doc), before_s, out);

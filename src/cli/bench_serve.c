@@ -324,6 +324,12 @@ static int serve(sim *s, ingot_model *model, const ingot_model_options *m, const
     print_report(s, format);
     if (s->n_failed == 0)
         return EXIT_OK;
+    ingot_executor_facts held;
+    ingot_executor_describe(s->executor, &held);
+    if (held.context < sizes->context)
+        return cli_fail("%u of %u requests failed: the longest takes %u tokens, and memory holds "
+                        "%u of one sequence; give more --kv-tokens or free some memory",
+                        s->n_failed, s->n, sizes->context, held.context);
     return cli_fail("%u of %u requests failed; the first: %s", s->n_failed, s->n,
                     s->first_error.message);
 }

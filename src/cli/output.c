@@ -98,7 +98,7 @@ bool cli_read_file(const char *path, ig_buf *out) {
     char block[65536];
     ig_err err = {0};
     if (!f) {
-        cli_fail("%s: %s", path, strerror(errno));
+        cli_fail("cannot open %s: %s; check the path", path, strerror(errno));
         return false;
     }
     bool ok = true;
@@ -108,7 +108,7 @@ bool cli_read_file(const char *path, ig_buf *out) {
     if (!ok)
         cli_fail("%s: %s", path, err.message);
     else if (ferror(f))
-        cli_fail("%s: %s", path, strerror(errno));
+        cli_fail("cannot read %s: %s", path, strerror(errno));
     ok = ok && !ferror(f);
     if (f != stdin)
         fclose(f);

@@ -23,7 +23,7 @@ GOOD_LINE = '{"t": 0, "pp": 4, "tg": 2}\n'
 BAD_TRACES = [
     ("", "trace: no requests in it"),
     ("\n \t\n", "trace: no requests in it"),
-    (GOOD_LINE + "\n{", "trace: line 3: "),
+    (GOOD_LINE + "\n{", "trace: line 3: column 1: "),
     ("[1, 2]", "line 1: it must be an object"),
     (GOOD_LINE + '{"pp": 4, "tg": 2}', "line 2: t is missing"),
     (GOOD_LINE + '{"t": 1, "tg": 2}', "line 2: pp is missing"),
@@ -72,7 +72,7 @@ REFUSED = [
     ("tiny.gguf --serve-sim --rate nan", 2, "--rate takes a number"),
     ("tiny.gguf --serve-sim --spread 1.5", 2, "--spread takes a number from 0 to 1"),
     ("tiny.gguf --serve-sim --requests 1000000 -ntg 1000", 2, "tokens to generate; at most 134217728"),
-    ("tiny.gguf --serve-sim --trace nofile", 1, "nofile: No such file"),
+    ("tiny.gguf --serve-sim --trace nofile", 1, "cannot open nofile: No such file or directory; check the path"),
     *[(f"tiny.gguf --serve-sim --trace nofile {given}", 2, f"{given.split(' ')[0]} does not go with --trace")
       for given in ("-npp 4", "-ntg 4", "--spread 0", "--requests 3", "--rate 3")],
     ("tiny.gguf --batch -npp 67108864 -ntg 1 -npl 64", 1, "are free; fewer (-npl) or shorter ones or a smaller cache type"),
@@ -194,7 +194,8 @@ def serve_short_of_memory():
         f.write('{"t": 0, "pp": 4, "tg": 4}\n{"t": 0, "pp": 200, "tg": 2}\n{"t": 0, "pp": 4, "tg": 4}\n')
     done = bench("tiny.gguf", "--serve-sim", "--trace", "trace", "--kv-tokens", "1", "--json")
     result = json.loads(done.stdout)
-    check("serve", done.returncode == 1 and b"1 of 3 requests failed; the first: " in done.stderr, done)
+    check("serve", done.returncode == 1 and b"1 of 3 requests failed: the longest takes 202 tokens" in done.stderr and
+          b"give more --kv-tokens" in done.stderr, done)
     check("serve", (result["completed"], result["failed"], result["generated_tokens"]) == (2, 1, 8), result)
 
 
