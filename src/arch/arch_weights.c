@@ -54,6 +54,10 @@ bool ig_arch_has(const ig_builder *b, ig_role role) {
 ig_status ig_arch_missing(const ig_builder *b, ig_role role, ig_err *err) {
     const ig_rename *r = renamed(b, role);
     const char *stem = r ? r->stems[0] : ig_arch_stems[role];
+    if (ig_checkpoint_tensor_count(b->ckpt) == 0)
+        return ig_fail(err, IG_EFORMAT,
+                       "the file holds a vocabulary and no weights: take one with weights to run "
+                       "the model, or tokenise with this one");
     if (role > ROLE_LAYER)
         return ig_fail(err, IG_EFORMAT,
                        "tensor blk.%" PRIu32

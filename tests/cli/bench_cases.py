@@ -77,8 +77,8 @@ REFUSED = [
       for given in ("-npp 4", "-ntg 4", "--spread 0", "--requests 3", "--rate 3")],
     ("tiny.gguf --batch -npp 67108864 -ntg 1 -npl 64", 1, "are free; fewer (-npl) or shorter ones or a smaller cache type"),
     ("tiny.gguf --serve-sim -npp 67108864 -ntg 8 --requests 3 -npl 4096", 1, "are free; fewer (-npl) or shorter ones would help"),
-    ("vocab.gguf --batch", 1, "vocab.gguf"),
-    ("vocab.gguf --serve-sim", 1, "vocab.gguf"),
+    ("vocab.gguf --batch", 1, "vocab.gguf: the file holds a vocabulary and no weights"),
+    ("vocab.gguf --serve-sim", 1, "vocab.gguf: the file holds a vocabulary and no weights"),
     ("nofile.gguf --batch", 1, "nofile.gguf"),
 ]
 
