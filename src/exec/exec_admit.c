@@ -141,6 +141,13 @@ static void fill_job(const ig_exec *x, const ig_exec_request *r, ig_sched_job *j
         waiting_job(x, r, job);
 }
 
+static bool has_pages(const ig_exec *x, const ig_sched_job *job) {
+    bool has = true;
+    for (uint32_t g = 0; g < x->n_groups; g++)
+        has = has && job->admit_pages[g] <= ig_kv_free_pages(x->kv, g);
+    return has;
+}
+
 uint32_t exec_snapshot(ig_exec *x) {
     uint32_t n = 0, seqs = 0, rows = 0;
     for (uint32_t i = 0; i < x->n_active; i++) {
@@ -148,14 +155,17 @@ uint32_t exec_snapshot(ig_exec *x) {
         seqs += x->jobs[n].n_branches;
         n++;
     }
-    /* No more than could be admitted: looking a prompt up in the cache costs time. */
+    /* No more than could be admitted: looking a prompt up in the cache costs time. They are
+     * admitted in rank, so nobody comes after the first whose pages are not there. */
     for (uint32_t i = 0; i < x->queue_n && i < IG_EXEC_FRONT; i++) {
         const ig_exec_request *r = x->queue[x->queue_at + i];
         seqs += r->n_branches;
         if (seqs > x->limits.seqs_max || rows >= x->limits.tokens_max)
             break;
         fill_job(x, r, &x->jobs[n]);
-        rows += x->jobs[n++].prefill;
+        rows += x->jobs[n].prefill;
+        if (!has_pages(x, &x->jobs[n++]))
+            break;
     }
     return n;
 }
