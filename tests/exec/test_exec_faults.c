@@ -281,6 +281,48 @@ TEST(a_lost_device_takes_everyone_and_the_executor_lives) {
     world_close(&w);
 }
 
+/* A request of several sequences in a pool that fits it exactly, with a window whose pages slide
+ * away, taken out by better-ranked ones again and again: it comes back with what the cache still
+ * has, and never needs more than it was admitted for. */
+static void come_back(uint64_t seed, uint64_t *n_preempted) {
+    enum { OTHERS = 6, SEQS = 8 };
+    world w;
+    ig_err err = {0};
+    world_rng rng = {seed};
+    ig_exec_request *r = NULL, *others[OTHERS] = {NULL};
+    const uint32_t n_ids = 33 + world_below(&rng, PROMPT - 33), made = 20 + world_below(&rng, 200);
+    ig_exec_params p = world_params(prompts[0], n_ids, made);
+    p.n_sequences = 2 + world_below(&rng, 4);
+    p.sampling.temperature = 1;
+    world_options o = {.seqs = SEQS, .windows = {0, 32 + world_below(&rng, 60)}, .n_groups = 2};
+    for (o.pages = 8; !r; o.pages++) {
+        REQUIRE(world_open(&w, &o, &err));
+        if (ig_exec_submit(w.exec, &p, &r, &err))
+            world_close(&w);
+    }
+    for (uint32_t i = 0; i < OTHERS; i++) {
+        for (uint32_t k = world_below(&rng, made / 4 + 3); k > 0; k--)
+            (void)ig_exec_work(w.exec);
+        ig_exec_params q = world_params(prompts[1] + i, 1 + world_below(&rng, 40), 60);
+        q.priority = 1;
+        (void)!ig_exec_submit(w.exec, &q, &others[i], &err);
+    }
+    CHECK(world_run(&w));
+    *n_preempted += world_facts(&w).n_preemptions;
+    CHECK(world_gave(&w, &r, &p));
+    for (uint32_t i = 0; i < OTHERS; i++)
+        ig_exec_request_close(&others[i]);
+    CHECK(world_is_clean(&w));
+    world_close(&w);
+}
+
+TEST(several_sequences_come_back_into_the_pages_they_had) {
+    uint64_t n_preempted = 0;
+    for (uint64_t seed = 0; seed < 200; seed++)
+        come_back(seed, &n_preempted);
+    CHECK(n_preempted > 50);
+}
+
 /* The sources of copies that were never made are given back, though no step comes that could make
  * them: the next request needs every page. */
 TEST(copies_of_who_failed_keep_no_pages) {
@@ -419,7 +461,8 @@ int main(int argc, char **argv) {
         T(cancels_and_closes_in_every_state), T(an_executor_that_is_destroyed_cancels_what_is_left),
         T(a_step_that_fails_once_harms_nobody), T(a_request_that_makes_steps_fail_fails_alone),
         T(a_device_that_fails_for_ever_fails_all_and_may_recover),
-        T(copies_of_who_failed_keep_no_pages), T(a_device_that_fails_now_and_then),
+        T(copies_of_who_failed_keep_no_pages),
+        T(several_sequences_come_back_into_the_pages_they_had), T(a_device_that_fails_now_and_then),
         T(a_lost_device_takes_everyone_and_the_executor_lives),
         T(an_allocation_that_fails_harms_one_request));
 }
