@@ -153,7 +153,9 @@ static void take_outputs(sim *s, ingot_request *request) {
 static void run_load(sim *s) {
     ingot_request *news[NEWS_MAX];
     ingot_executor_stats before, after;
-    uint32_t n_sent = 0;
+    uint32_t n_sent = 0, n_shown = 0;
+    cli_bar bar = {.what = "serving"};
+    cli_progress(&bar, 0);
     ingot_executor_stats_now(s->executor, &before);
     s->start_ns = ig_clock_ns();
     while (s->n_done < s->n) {
@@ -167,8 +169,11 @@ static void run_load(sim *s) {
         const size_t n = ingot_events_wait(s->events, news, NEWS_MAX, wait_us);
         for (size_t i = 0; i < n; i++)
             take_outputs(s, news[i]);
+        if (s->n_done > n_shown && s->n_done < s->n)
+            cli_progress(&bar, (double)(n_shown = s->n_done) / s->n);
     }
     s->duration_s = seconds_since(s->start_ns);
+    cli_progress(&bar, 1);
     ingot_executor_stats_now(s->executor, &after);
     const double busy = after.busy_s - before.busy_s, device = after.device_s - before.device_s;
     s->host = busy > 0 ? (busy - device) / busy * 100 : 0;

@@ -3,6 +3,7 @@ they refuse."""
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import tempfile
@@ -185,6 +186,23 @@ def serve_shares():
     check("serve", result["cached_tokens"] == 6 * 64 and result["prompt_tokens"] == 700 and result["duration"] > 0.1, result)
 
 
+def serve_shows_progress():
+    with open("trace", "w") as f:
+        f.writelines(json.dumps({"t": t, "pp": 4, "tg": 2}) + "\n" for t in (0, 1.2, 1.7))
+    for terminal in (True, False):
+        ours, theirs = pty.openpty() if terminal else os.pipe()
+        done = subprocess.run([INGOT, "bench", "tiny.gguf", "--serve-sim", "--trace", "trace"], stdout=subprocess.PIPE,
+                              stderr=theirs, timeout=60)
+        os.write(theirs, b".")
+        shown = b""
+        while not shown.endswith(b"."):
+            shown += os.read(ours, 65536)
+        check("progress", done.returncode == 0 and (b"\rserving [" in shown) == terminal, (done, shown))
+        check("progress", shown.endswith(b" \r.") if terminal else shown == b".", shown)
+        os.close(ours)
+        os.close(theirs)
+
+
 def serve_short_of_memory():
     # Eight sequences that begin in one page each and end in four, in memory for three of them.
     result = serve("--requests", "8", "-npp", "20", "-ntg", "100", "--spread", "0", "-npl", "8", "--kv-tokens", "360")
@@ -224,8 +242,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         subprocess.run([MAKE_TINY, "."], check=True)
-        for test in (batch_table, batch_json, batch_on_a_busy_machine, serve_drawn, serve_shares, serve_short_of_memory, bad_traces,
-                     lost_output, refusals):
+        for test in (batch_table, batch_json, batch_on_a_busy_machine, serve_drawn, serve_shares, serve_shows_progress,
+                     serve_short_of_memory, bad_traces, lost_output, refusals):
             test()
         os.chdir("/")
     print(f"{failures} failures")
