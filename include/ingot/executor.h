@@ -17,7 +17,8 @@
  * must not call functions of this header that wait.
  * Ownership. What submit is given is copied, but for callbacks and events; what a callback needs
  * belongs to the request until on_release. Pointers in outputs live until the next call for the
- * same request.
+ * same request. Handles and places for results are never NULL but for what closes, and for submit
+ * and open, which say INGOT_ARGUMENT.
  * Names. Fields mean what they mean in TensorRT-LLM's executor (SamplingConfig, OutputConfig) and,
  * where that has none, in llama.cpp. */
 #ifndef INGOT_EXECUTOR_H
@@ -175,7 +176,9 @@ typedef struct ingot_request_options {
 } ingot_request_options;
 
 /* Queues a request. INGOT_ARGUMENT, INGOT_LIMIT, INGOT_UNSUPPORTED name the field; INGOT_BUSY when
- * the queue is full, INGOT_CANCELLED after drain: nothing was queued then, and *out is NULL. */
+ * the queue is full, or the results of requests that are not closed may already take 8 GiB (logits,
+ * log-probabilities of prompts: limit max_tokens); INGOT_CANCELLED after drain: nothing was queued
+ * then, and *out is NULL. */
 INGOT_API ingot_status ingot_executor_submit(ingot_executor *executor,
                                              const ingot_request_options *options,
                                              ingot_request **out, ingot_error *error);

@@ -379,12 +379,50 @@ static ig_status make_texts(ingot_request *q, const ingot_request_options *o,
     return IG_OK;
 }
 
+/* A count needs its array. */
+static ig_status check_arrays(const ingot_request_options *o, ig_err *err) {
+    const struct {
+        const char *field;
+        const void *array;
+        size_t n;
+    } rows[] = {
+        {"stop", o->stop, o->n_stop},
+        {"stop_words", o->stop_words, o->n_stop_words},
+        {"bad", o->bad, o->n_bad},
+        {"bad_words", o->bad_words, o->n_bad_words},
+        {"end_ids", o->end_ids, o->n_end_ids},
+        {"beams.widths", o->beams.widths, o->beams.n_widths},
+        {"sampling.logit_bias", o->sampling.logit_bias, o->sampling.n_logit_bias},
+        {"cache_salt", o->cache_salt, o->cache_salt_size},
+    };
+    for (size_t i = 0; i < IG_COUNT(rows); i++) {
+        if (rows[i].n && !rows[i].array)
+            return ig_fail(err, IG_EARGUMENT, "%s is NULL, and its count is %zu", rows[i].field,
+                           rows[i].n);
+    }
+    for (uint32_t i = 0; i < o->n_stop_words; i++) {
+        if (o->stop_words[i].n && !o->stop_words[i].ids)
+            return ig_fail(err, IG_EARGUMENT, "stop_words[%u].ids is NULL", i);
+    }
+    for (uint32_t i = 0; i < o->n_bad_words; i++) {
+        if (o->bad_words[i].n && !o->bad_words[i].ids)
+            return ig_fail(err, IG_EARGUMENT, "bad_words[%u].ids is NULL", i);
+    }
+    return IG_OK;
+}
+
 ingot_status ingot_executor_submit(ingot_executor *e, const ingot_request_options *o,
                                    ingot_request **out, ingot_error *error) {
     ig_err local = {0}, *err = error ? ig_engine_err(error) : &local;
     submission s = {0};
     ig_exec_params p = {0};
-    *out = NULL;
+    if (out)
+        *out = NULL;
+    if (!e || !o || !out)
+        return (ingot_status)ig_fail(err, IG_EARGUMENT, "submit needs %s",
+                                     !e   ? "an executor; this one is closed"
+                                     : !o ? "options"
+                                          : "a place for the request");
     ingot_request *q = ig_alloc(1, sizeof *q);
     request_hooks *h = ig_alloc(1, sizeof *h);
     if (!q || !h) {
@@ -400,7 +438,9 @@ ingot_status ingot_executor_submit(ingot_executor *e, const ingot_request_option
     p.hooks = (ig_exec_hooks){.user = h, .release = release_hooks};
     p.user = q;
     p.events = (ig_exec_events *)o->events;
-    ig_status status = fill_params(e, o, h, &s, &p, err);
+    ig_status status = check_arrays(o, err);
+    if (!status)
+        status = fill_params(e, o, h, &s, &p, err);
     if (!status)
         status = make_texts(q, o, &p, err);
     q->hooks = h;

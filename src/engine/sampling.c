@@ -146,6 +146,9 @@ static ig_status collect_bias(const ingot_model *model, const ingot_sampling *in
     const ig_model_facts *facts = &model->plan->program->facts;
     const uint32_t ends = in->ignore_eos ? model->n_end_ids : 0;
     const size_t all = (size_t)in->n_logit_bias + ends + facts->suppress_count;
+    if (in->n_logit_bias && !in->logit_bias)
+        return ig_fail(err, IG_EARGUMENT, "logit_bias is NULL, and its count is %u",
+                       in->n_logit_bias);
     if (in->n_logit_bias > IG_SAMPLE_BIAS_MAX)
         return ig_fail(err, IG_ELIMIT, "n_logit_bias is %u; at most %u", in->n_logit_bias,
                        IG_SAMPLE_BIAS_MAX);

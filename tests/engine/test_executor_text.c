@@ -355,6 +355,25 @@ static void nan_priority(ingot_request_options *o) {
     o->priority = NAN;
 }
 
+/* Counts without their arrays. */
+static void no_stop(ingot_request_options *o) {
+    o->n_stop = 2;
+}
+static void no_stop_words(ingot_request_options *o) {
+    o->n_stop_words = 2;
+}
+static void no_bad_words(ingot_request_options *o) {
+    static const ingot_words hollow[] = {{NULL, 3}};
+    o->bad_words = hollow;
+    o->n_bad_words = 1;
+}
+static void no_bias(ingot_request_options *o) {
+    o->sampling.n_logit_bias = UINT32_MAX;
+}
+static void no_salt(ingot_request_options *o) {
+    o->cache_salt_size = 5;
+}
+
 TEST(what_cannot_be_honoured_is_named) {
     static const struct {
         void (*change)(ingot_request_options *o);
@@ -365,7 +384,7 @@ TEST(what_cannot_be_honoured_is_named) {
                 {no_time, "time_limit_s"},
                 {cache_priority, "cache_priority"},
                 {null_stop, "stop string 1"},
-                {many_widths, "beams.n_widths"},
+                {many_widths, "beams.widths is NULL"},
                 {wide, "beams.width is 65"},
                 {nan_temperature, "temperature"},
                 {many_n, "n is 1000"},
@@ -386,6 +405,11 @@ TEST(what_cannot_be_honoured_is_named) {
                 {nan_frequency, "frequency_penalty is"},
                 {far_look_back, "repeat_last_n is -2"},
                 {drawn_early, "samplers[0] is adaptive_p"},
+                {no_stop, "stop is NULL"},
+                {no_stop_words, "stop_words is NULL"},
+                {no_bad_words, "bad_words[0].ids is NULL"},
+                {no_bias, "sampling.logit_bias is NULL"},
+                {no_salt, "cache_salt is NULL"},
                 {long_minimum, "min_tokens is 5, more than max_tokens, 4"},
                 {long_bad, "bad string 1 has 257"},
                 {much_bad, "4097 bytes in all"}};
@@ -400,7 +424,11 @@ TEST(what_cannot_be_honoured_is_named) {
             TEST_FAIL("row %zu: %d, \"%s\"", i, (int)status, error.message);
         ingot_request_close(&r);
     }
+    ingot_request *r = NULL;
     ingot_request_options o = options_for("a", 4);
+    CHECK(ingot_executor_submit(NULL, &o, &r, NULL) == INGOT_ARGUMENT && r == NULL);
+    CHECK(ingot_executor_submit(executor, NULL, &r, NULL) == INGOT_ARGUMENT && r == NULL);
+    CHECK(ingot_executor_submit(executor, &o, NULL, NULL) == INGOT_ARGUMENT);
     o.time_limit_s = -1;
     run(&o, &got, NULL);
     CHECK_EQ(got.finish, INGOT_FINISH_TIMED_OUT);
