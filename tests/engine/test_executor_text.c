@@ -615,7 +615,7 @@ TEST(without_memory_no_stop_string_is_missed) {
         ingot_error error = {0};
         uint64_t after = n == 11 ? UINT64_MAX : n; /* off again */
         ingot_request_options o = options_for("a", 40);
-        o.stop = (const char *const[]){"c"};
+        o.stop = (const char *const[]){"d"};
         o.n_stop = 1;
         o.sampling.ignore_eos = true;
         o.on_logits = starve;
@@ -627,7 +627,7 @@ TEST(without_memory_no_stop_string_is_missed) {
         while ((status = ingot_request_next(r, &out, UINT64_MAX, &error)) == INGOT_OK)
             add_output(&got, &out, NULL);
         if (status == INGOT_END)
-            CHECK(got.finish == INGOT_FINISH_STOP && strcmp(got.text, "b") == 0);
+            CHECK(got.finish == INGOT_FINISH_STOP && strcmp(got.text, "bc") == 0);
         else
             CHECK_EQ(status, INGOT_MEMORY);
         failed += status == INGOT_MEMORY;
