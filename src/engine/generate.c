@@ -9,12 +9,14 @@ typedef struct generation {
     ig_sampler *sampler;
     ig_detok detok;
     ig_buf text; /* made but not given out: may become a stop string */
+    size_t deaf; /* bytes of it that came before min_tokens: they stop nothing */
 } generation;
 
 /* Gives out what cannot become a stop string any more; `last` gives out everything. */
 static void give_text(generation *g, bool last) {
-    size_t found, n = g->text.n,
-                  hold = ig_stop_held(g->o->stop, g->o->n_stop, ig_buf_str(&g->text), &found);
+    size_t found, n = g->text.n;
+    const size_t hold =
+        ig_stop_held(g->o->stop, g->o->n_stop, ig_buf_str(&g->text), g->deaf, &found);
     if (found != SIZE_MAX) {
         g->result->reason = INGOT_STOP_STRING;
         n = found;
@@ -27,6 +29,7 @@ static void give_text(generation *g, bool last) {
     if (n)
         memmove(g->text.p, g->text.p + n, g->text.n - n + 1);
     g->text.n -= n;
+    g->deaf -= IG_MIN(g->deaf, n);
 }
 
 static ig_status take_token(generation *g, int32_t id, float logprob, ig_err *err) {
@@ -38,6 +41,8 @@ static ig_status take_token(generation *g, int32_t id, float logprob, ig_err *er
         return IG_OK;
     }
     IG_TRY(ig_detok_add(&g->detok, id, &g->text, err));
+    if (g->result->generated_tokens < g->o->sampling.min_tokens)
+        g->deaf = g->text.n;
     give_text(g, false);
     return IG_OK;
 }

@@ -418,6 +418,8 @@ ingot_status ingot_executor_submit(ingot_executor *e, const ingot_request_option
     ig_exec_params p = {0};
     if (out)
         *out = NULL;
+    if ((!e || !out) && o && o->on_release)
+        o->on_release(o->on_logits_user);
     if (!e || !o || !out)
         return (ingot_status)ig_fail(err, IG_EARGUMENT, "submit needs %s",
                                      !e   ? "an executor; this one is closed"
@@ -556,8 +558,8 @@ static ig_status give_text(ingot_request *q, request_text *t, bool last, ig_err 
         return IG_OK;
     if (last)
         IG_TRY(ig_detok_finish(&t->detok, &t->text, err));
-    const size_t hold = ig_stop_held_after((const char *const *)q->hooks->stop, q->hooks->n_stop,
-                                           ig_buf_str(&t->text), t->deaf, &found);
+    const size_t hold = ig_stop_held((const char *const *)q->hooks->stop, q->hooks->n_stop,
+                                     ig_buf_str(&t->text), t->deaf, &found);
     const size_t n = found != SIZE_MAX ? found : last ? t->text.n : t->text.n - hold;
     t->stopped = found != SIZE_MAX;
     if (n == 0)
@@ -672,8 +674,9 @@ ingot_status ingot_requests_await(ingot_request *const *requests, size_t n, bool
 /* ---- state and results ------------------------------------------------------------------------
  */
 
+/* A step reads its clock before it takes in what comes during it. */
 static double since(uint64_t start_ns, uint64_t ns) {
-    return ns ? (double)(ns - start_ns) * 1e-9 : -1;
+    return ns ? (double)(ns - IG_MIN(ns, start_ns)) * 1e-9 : -1;
 }
 
 void ingot_request_poll(const ingot_request *q, ingot_request_state *state) {

@@ -35,12 +35,8 @@ ig_status ig_bad_strings_check(const char *const *strings, uint32_t n, ig_err *e
     return IG_OK;
 }
 
-size_t ig_stop_held(const char *const *stop, uint32_t n_stop, ig_str text, size_t *found) {
-    return ig_stop_held_after(stop, n_stop, text, 0, found);
-}
-
-size_t ig_stop_held_after(const char *const *stop, uint32_t n_stop, ig_str text, size_t deaf,
-                          size_t *found) {
+size_t ig_stop_held(const char *const *stop, uint32_t n_stop, ig_str text, size_t deaf,
+                    size_t *found) {
     size_t hold = 0;
     *found = SIZE_MAX;
     for (uint32_t i = 0; i < n_stop; i++) {

@@ -16,11 +16,9 @@ ig_status ig_stop_strings_check(const char *field, const char *const *strings, u
                                 ig_err *err);
 ig_status ig_bad_strings_check(const char *const *strings, uint32_t n, ig_err *err);
 /* Bytes at the end of text that are a beginning of some stop string; *found is the start of a
- * complete one, or SIZE_MAX. */
-size_t ig_stop_held(const char *const *stop, uint32_t n_stop, ig_str text, size_t *found);
-/* The same, but a string that is complete within the first `deaf` bytes is no stop. */
-size_t ig_stop_held_after(const char *const *stop, uint32_t n_stop, ig_str text, size_t deaf,
-                          size_t *found);
+ * complete one, or SIZE_MAX. A string that is complete within the first `deaf` bytes is no stop. */
+size_t ig_stop_held(const char *const *stop, uint32_t n_stop, ig_str text, size_t deaf,
+                    size_t *found);
 /* Has the last token completed a stop string? */
 IG_MUST_USE ig_status ig_stop_hit(const ig_tokenizer *tok, const char *const *stop, uint32_t n_stop,
                                   bool special, const int32_t *ids, size_t n, ig_buf *scratch,

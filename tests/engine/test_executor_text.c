@@ -159,6 +159,31 @@ TEST(nothing_stops_before_min_tokens) {
     }
 }
 
+static bool append_text(void *user, const char *text, size_t size) {
+    return ig_buf_add(user, text, size, NULL) == IG_OK;
+}
+
+/* The same of a session. */
+TEST(nothing_stops_a_session_before_min_tokens) {
+    static const char *const stop[] = {"c", "hi"};
+    ingot_session *s = NULL;
+    ingot_error error = {0};
+    ig_buf text;
+    ig_buf_init(&text, 1000);
+    REQUIRE(ingot_session_open(&s, model, &error) == INGOT_OK);
+    ingot_generate_options o = {.stop = stop, .n_stop = 2, .on_text = append_text, .user = &text};
+    ingot_sampling_defaults(&o.sampling);
+    o.sampling.temperature = 0;
+    o.sampling.min_tokens = 5;
+    ingot_generate_result result;
+    const int32_t a = 'a';
+    CHECK(ingot_generate(s, &a, 1, &o, &result, &error) == INGOT_OK);
+    CHECK_STR(text.p ? text.p : "", "bcdefg");
+    CHECK_EQ(result.reason, INGOT_STOP_STRING);
+    ig_buf_fini(&text);
+    ingot_session_close(&s);
+}
+
 TEST(forbidden_strings_never_appear) {
     static const char *const BAD[] = {"ef", "he", "xyz", "3", ".\n"};
     static const char *const PROMPTS[] = {"a", "e", "xy", "0", "g", "AB "};
@@ -754,9 +779,10 @@ int main(int argc, char **argv) {
     if (open_all())
         code = RUN(argc, argv, T(text_of_a_prompt_goes_on), T(characters_are_given_whole),
                    T(stop_strings_end_the_text_before_them), T(nothing_stops_before_min_tokens),
-                   T(forbidden_strings_never_appear), T(names_of_control_tokens_are_no_text),
-                   T(salts_separate), T(what_cannot_be_honoured_is_named),
-                   T(what_did_not_open_is_null), T(outputs_of_another_sequence_are_ready_at_once),
+                   T(nothing_stops_a_session_before_min_tokens), T(forbidden_strings_never_appear),
+                   T(names_of_control_tokens_are_no_text), T(salts_separate),
+                   T(what_cannot_be_honoured_is_named), T(what_did_not_open_is_null),
+                   T(outputs_of_another_sequence_are_ready_at_once),
                    T(a_callback_is_told_once_when_it_is_needed_no_more),
                    T(a_request_that_does_not_stream_is_ready_at_its_end),
                    T(a_reader_without_memory_says_so_and_repeats_nothing),
