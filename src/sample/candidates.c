@@ -156,8 +156,9 @@ void ig_candidates_scale(ig_candidates *c, double temperature) {
 ig_status ig_candidates_scan(ig_candidates *c, ig_err *err) {
     float max = -INFINITY;
     for (uint32_t t = 0; t < c->s->n_tiles; t++) {
-        const float *x = ig_candidates_tile(c, t);
-        float m = x ? ig_tile_max(x) : -INFINITY;
+        const bool known = c->maxima && c->s->tile_state[t] == CLEAN;
+        const float *x = known ? NULL : ig_candidates_tile(c, t);
+        float m = known ? c->maxima[t] : x ? ig_tile_max(x) : -INFINITY;
         c->s->tile_max[t] = m;
         max = greater(m, max);
     }

@@ -14,7 +14,7 @@
 #include "sample/sample.h"
 #include "sample/token_counts.h"
 
-#define IG_TILE 64u
+#define IG_TILE IG_SAMPLE_TILE
 #define IG_LIST_SHORT 1024u /* lists up to here are sorted rather than selected from */
 
 struct ig_sample_scratch {
@@ -36,6 +36,7 @@ typedef struct ig_candidates {
     bool sorted;          /* list: keys descend */
     float max;            /* dense and scanned: the largest logit */
     uint32_t n;           /* list: length */
+    const float *maxima;  /* [n_tiles] of raw, when somebody has them already; NULL */
     uint32_t n_forbidden; /* by ig_candidates_forbid */
 } ig_candidates;
 

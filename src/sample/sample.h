@@ -126,6 +126,11 @@ IG_MUST_USE ig_status ig_sampler_check(const ig_sample_params *p, uint32_t n_voc
 IG_MUST_USE ig_status ig_sampler_create(ig_sampler **out, const ig_sample_params *p,
                                         uint32_t n_vocab, ig_err *err);
 void ig_sampler_destroy(ig_sampler **s);
+/* The largest of every IG_SAMPLE_TILE logits (-inf where none is a number) of the row that the next
+ * draw or edit is given, when whoever made the logits has them: a draw then reads few logits more.
+ * Borrowed until then; NULL takes it back. */
+#define IG_SAMPLE_TILE 64u
+void ig_sampler_know(ig_sampler *s, const float *maxima);
 /* Draws use this scratch from now on (of the same n_vocab), which must outlive them; not for a
  * sampler that owns one. For draws of one sampler on changing threads. */
 void ig_sampler_borrow(ig_sampler *s, ig_sample_scratch *scratch);

@@ -228,6 +228,10 @@ static void rebase_runs(ig_run_list *list, const ig_run_list *from) {
         list->run[i].ids = list->ids + (from->run[i].ids - from->ids);
 }
 
+void ig_sampler_know(ig_sampler *s, const float *maxima) {
+    s->maxima = maxima;
+}
+
 void ig_sampler_borrow(ig_sampler *s, ig_sample_scratch *scratch) {
     assert(!s->owns_scratch && scratch->n_vocab == s->n_vocab);
     s->scratch = scratch;

@@ -49,9 +49,10 @@ ig_status ig_sampler_force(ig_sampler *s, int32_t id, ig_err *err) {
     return IG_OK;
 }
 
-static void begin(const ig_sampler *s, ig_candidates *c, const float *logits,
-                  const uint32_t *mask) {
+static void begin(ig_sampler *s, ig_candidates *c, const float *logits, const uint32_t *mask) {
     ig_candidates_begin(c, s->scratch, logits, mask);
+    c->maxima = s->maxima;
+    s->maxima = NULL;
     if (s->n_embedding_bias)
         ig_candidates_add(c, s->embedding_bias);
     for (uint32_t i = 0; i < s->p.n_logit_bias; i++) {

@@ -39,6 +39,7 @@ struct ig_sampler {
     uint32_t n_vocab;
     size_t bytes; /* of the allocation */
     ig_sample_scratch *scratch;
+    const float *maxima; /* of the next draw's logits; NULL */
     bool owns_scratch;
     const ig_sampler_row *stage[IG_SAMPLERS_MAX]; /* only those that do something */
     uint32_t n_stages;

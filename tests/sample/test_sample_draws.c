@@ -307,9 +307,51 @@ TEST(adaptive_p_steers_to_its_target) {
     ig_sampler_destroy(&s);
 }
 
+/* Who knows the maxima of the tiles draws the same tokens: also where biases and masks change
+ * tiles, with a last tile that is not whole, and maxima that count for one draw only. */
+TEST(known_maxima_change_no_draw) {
+    enum { N = 1000, TILES = (N + IG_SAMPLE_TILE - 1) / IG_SAMPLE_TILE };
+    static const char *const CHAINS[] = {"", "top_k", "penalties;top_k;top_p;min_p;temperature",
+                                         "temperature;min_p", "top_n_sigma"};
+    static const ig_logit_bias BIAS[] = {{70, 9.0f}, {999, 8.0f}, {3, -INFINITY}};
+    static float x[N], maxima[TILES];
+    static uint32_t mask[(N + 31) / 32];
+    for (uint32_t k = 0; k < 4 * IG_COUNT(CHAINS); k++) {
+        ig_sample_params p = defaults(k + 1);
+        ig_sampler *a = NULL, *b = NULL;
+        ig_err err = {0};
+        p.penalty_repeat = 1.3f;
+        p.logit_bias = BIAS;
+        p.n_logit_bias = k % 2 ? IG_COUNT(BIAS) : 0;
+        REQUIRE_OK(ig_sample_chain_parse(ig_str_of(CHAINS[k / 4]), &p, &err));
+        REQUIRE_OK(ig_sampler_create(&a, &p, N, &err));
+        REQUIRE_OK(ig_sampler_create(&b, &p, N, &err));
+        for (uint32_t d = 0; d < 50; d++) {
+            for (uint32_t t = 0; t < TILES; t++)
+                maxima[t] = -INFINITY;
+            for (uint32_t i = 0; i < N; i++) {
+                x[i] = 6.0f * sinf((float)(i * (d + 3) * (k + 7)));
+                x[i] = i % 97 == d ? NAN : x[i];
+                maxima[i / IG_SAMPLE_TILE] = fmaxf(maxima[i / IG_SAMPLE_TILE], x[i]);
+                if (i % 32 == 0)
+                    mask[i / 32] = 0x5a5a0ff0u * (i + d + 1) | 1;
+            }
+            const uint32_t *allowed = k % 4 > 1 ? mask : NULL;
+            ig_draw from_all, from_maxima;
+            REQUIRE_OK(ig_sampler_draw(a, x, allowed, &from_all, &err));
+            ig_sampler_know(b, d % 3 ? maxima : NULL);
+            REQUIRE_OK(ig_sampler_draw(b, x, allowed, &from_maxima, &err));
+            CHECK_EQ(from_all.id, from_maxima.id);
+            CHECK(memcmp(&from_all.p, &from_maxima.p, sizeof from_all.p) == 0);
+        }
+        ig_sampler_destroy(&a);
+        ig_sampler_destroy(&b);
+    }
+}
+
 int main(int argc, char **argv) {
     return RUN(argc, argv, T(draws_follow_the_distribution),
                T(xtc_takes_its_random_number_from_another_stream),
                T(mirostat_follows_its_trajectory), T(mirostat_survives_flat_and_single_candidates),
-               T(adaptive_p_steers_to_its_target));
+               T(adaptive_p_steers_to_its_target), T(known_maxima_change_no_draw));
 }
