@@ -287,6 +287,11 @@ const float *ig_step_outputs(const ig_module *module) {
     return module->finished ? module->fns->outputs(module->self) : NULL;
 }
 
+const float *ig_step_maxima(const ig_module *module) {
+    return module->finished && module->fns->output_maxima ? module->fns->output_maxima(module->self)
+                                                          : NULL;
+}
+
 const double *ig_step_op_seconds(const ig_module *module) {
     return module->finished && module->fns->op_seconds ? module->fns->op_seconds(module->self)
                                                        : NULL;

@@ -93,6 +93,9 @@ typedef struct ig_backend_fns {
     /* Rows of the output value of the last step, host readable until the next submit:
      * [n_outputs][cols] f32. */
     const float *(*outputs)(void *module);
+    /* Optional: the largest of every IG_OUTPUT_TILE columns of those rows, [n_outputs][ceil(cols /
+     * IG_OUTPUT_TILE)]; NULL = not known for the last step. */
+    const float *(*output_maxima)(void *module);
     /* Optional: measures the device's roofs with all its threads, for some tens of
      * milliseconds: streaming reads, and dot products of 8-bit integers (operations, a
      * multiply-add counts as 2). */
@@ -155,6 +158,10 @@ IG_MUST_USE ig_status ig_step_submit(ig_module *module, ig_pool *pool, const ig_
                                      ig_err *err);
 IG_MUST_USE ig_status ig_step_wait(ig_module *module, ig_err *err);
 const float *ig_step_outputs(const ig_module *module);
+/* [n_outputs][ceil(cols / IG_OUTPUT_TILE)]: the largest of so many adjacent outputs, -inf where
+ * none is a number; NULL when the device does not know. */
+#define IG_OUTPUT_TILE 64u
+const float *ig_step_maxima(const ig_module *module);
 const double *ig_step_op_seconds(const ig_module *module);
 
 #endif

@@ -265,6 +265,7 @@ static ig_status cpu_submit(void *module, void *pool, const ig_batch *batch, ig_
                   .batch = batch,
                   .positions = m->positions,
                   .epoch = d->loop_epoch};
+    ig_lazy_store(&m->maxima_off, 0);
     s.n_rows[IG_ROWS_TOKENS] = batch->n_tokens;
     s.n_rows[IG_ROWS_OUTPUTS] = batch->n_outputs;
     s.n_rows[IG_ROWS_SEQS] = batch->n_seqs;
@@ -287,6 +288,11 @@ static ig_status cpu_wait(void *module, ig_err *err) {
 static const float *cpu_outputs(void *module) {
     const cpu_module *m = module;
     return cpu_value_row(m, cpu_program(m)->output, 0);
+}
+
+static const float *cpu_output_maxima(void *module) {
+    const cpu_module *m = module;
+    return ig_lazy_load(&m->maxima_off) ? NULL : m->maxima;
 }
 
 static const double *cpu_op_seconds(void *module) {
@@ -319,6 +325,7 @@ const ig_backend_fns ig_backend_cpu = {
     .submit = cpu_submit,
     .wait = cpu_wait,
     .outputs = cpu_outputs,
+    .output_maxima = cpu_output_maxima,
     .roof = cpu_roof,
     .op_seconds = cpu_op_seconds,
     .threads = cpu_threads,

@@ -59,7 +59,8 @@ struct cpu_op {
     /* Linear: where pre leaves the input row, -1 = arena; attend: q, k, v below. */
     int64_t input_slot;
     int64_t qkv_slot[3];
-    unsigned forms; /* linear: bit per ig_act_format that its parts take */
+    unsigned forms;    /* linear: bit per ig_act_format that its parts take */
+    bool gives_output; /* linear: what it leaves is the program's output, maxima are noted */
     uint32_t index;
 };
 
@@ -97,6 +98,9 @@ struct cpu_module {
     uint32_t n_ropes;
     uint64_t packed_bytes;
     double *op_seconds;
+    float *maxima; /* [outputs_max][maxima_cols] of the last step; NULL = never noted */
+    uint32_t maxima_cols;
+    uint8_t maxima_off; /* this step's chunks did not fall on tiles */
     int32_t *positions; /* [tokens_max] of the running step */
 };
 

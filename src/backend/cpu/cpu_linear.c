@@ -7,6 +7,8 @@
  * thread's buffer and passes the epilogue (scale, bias, what was absorbed after the op) on its way
  * to the arena. Chunks are taken dynamically, so that a thread whose core is shared with another
  * process does less. */
+#include <math.h>
+
 #include "backend/cpu/cpu_int.h"
 
 /* Up to so many rows every thread prepares all inputs itself. */
@@ -142,6 +144,43 @@ static void multiply_part(const linear_run *r, uint32_t part, uint32_t tile0, ui
         scale_and_bias(out + row * stride, n, scale, bias);
 }
 
+/* The largest of 64 logits, as draws see them: a NaN never wins. */
+static float largest(const float *x, uint32_t n) {
+    float m[16];
+    for (int j = 0; j < 16; j++)
+        m[j] = -INFINITY;
+    if (n == IG_OUTPUT_TILE) {
+        for (int i = 0; i < (int)IG_OUTPUT_TILE; i += 16) {
+            for (int j = 0; j < 16; j++)
+                m[j] = x[i + j] > m[j] ? x[i + j] : m[j];
+        }
+    } else {
+        for (uint32_t i = 0; i < n; i++)
+            m[0] = x[i] > m[0] ? x[i] : m[0];
+    }
+    for (int j = 1; j < 16; j++)
+        m[0] = m[j] > m[0] ? m[j] : m[0];
+    return m[0];
+}
+
+/* Maxima of outputs [from, to) while they lie in a cache: of many rows over a large vocabulary a
+ * draw would wait for memory otherwise. */
+static void note_maxima(const linear_run *r, uint32_t from, uint32_t to) {
+    cpu_module *m = r->s->module;
+    const ig_value_id output = cpu_program(m)->output;
+    const uint32_t cols = cpu_program(m)->values[output].cols;
+    if (from % IG_OUTPUT_TILE || (to % IG_OUTPUT_TILE && to != cols)) {
+        ig_lazy_store(&m->maxima_off, 1);
+        return;
+    }
+    for (uint32_t row = 0; row < r->n; row++) {
+        const float *x = cpu_value_row(m, output, row);
+        float *out = m->maxima + (size_t)row * m->maxima_cols;
+        for (uint32_t c = from; c < to; c += IG_OUTPUT_TILE)
+            out[c / IG_OUTPUT_TILE] = largest(x + c, IG_MIN(IG_OUTPUT_TILE, to - c));
+    }
+}
+
 static void run_chunk(const linear_run *r, uint32_t part, uint32_t col, uint32_t tile0,
                       uint32_t tile1) {
     const cpu_module *m = r->s->module;
@@ -153,10 +192,12 @@ static void run_chunk(const linear_run *r, uint32_t part, uint32_t col, uint32_t
     bool whole = row1 == tile1 * IG_TILE_ROWS;
     if (op->n_post == 0 && whole) {
         /* Straight into the arena: whole tiles never write past their columns. */
-        size_t out_stride = cpu_program(m)->values[op->out[0].value].cols;
+        const size_t out_stride = cpu_program(m)->values[op->out[0].value].cols;
         multiply_part(r, part, tile0, tile1,
                       cpu_value_row(m, op->out[0].value, 0) + op->out[0].col + col + row0,
                       out_stride);
+        if (r->op->gives_output)
+            note_maxima(r, row0, row1);
         return;
     }
     multiply_part(r, part, tile0, tile1, chunk, stride);
@@ -164,6 +205,8 @@ static void run_chunk(const linear_run *r, uint32_t part, uint32_t col, uint32_t
     if (r->glu)
         multiply_part(r, 1, tile0, tile1, second, stride);
     epilogue(r, col + row0, row1 - row0, chunk, stride, second);
+    if (r->op->gives_output)
+        note_maxima(r, row0, row1);
 }
 
 /* Few rows: the chunk, a multiple of the four tiles that a kernel reads at once, with which the

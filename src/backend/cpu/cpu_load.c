@@ -165,6 +165,15 @@ static int64_t slot_of(const cpu_op *op, uint32_t n, ig_value_id v) {
     return -1;
 }
 
+/* Does the op, with what it absorbed, leave exactly the logits? */
+static bool gives_output(const ig_program *p, const ig_op *op) {
+    const ig_ref out = op->n_post ? op->post[op->n_post - 1]->out[0] : op->out[0];
+    const bool glu = op->n_post && op->post[0]->kind == IG_OP_GLU;
+    return p->facts.has_logits && op->kind == IG_OP_LINEAR && op->u.linear.n_parts == 1 && !glu &&
+           out.value == p->output && out.col == 0 &&
+           op->u.linear.parts[0].rows == p->values[p->output].cols;
+}
+
 static ig_status compile_chain(cpu_module *m, cpu_op *op, ig_err *err) {
     const ig_program *p = cpu_program(m);
     for (uint32_t i = 0; i < op->op->n_pre; i++) {
@@ -213,6 +222,7 @@ static ig_status compile_ops(cpu_module *m, ig_err *err) {
         if (p->ops[i].kind == IG_OP_LINEAR || p->ops[i].kind == IG_OP_EXPERT_LINEAR) {
             for (uint32_t k = 0; k < p->ops[i].u.linear.n_parts; k++)
                 op->forms |= 1u << m->weights[p->ops[i].u.linear.parts[k].weight].kernel->act;
+            op->gives_output = gives_output(p, &p->ops[i]);
         } else if (p->ops[i].kind == IG_OP_ROUTE) {
             op->forms = 1u << IG_ACT_FORM_F32;
         }
@@ -232,6 +242,20 @@ static size_t attend_scratch(const cpu_module *m, const ig_op *op) {
     const size_t bytes =
         ig_attn_scratch_max(&op->u.attend, limits->tokens_max, limits->context_max);
     return ig_round_up(bytes, IG_CACHE_LINE) * limits->seqs_max;
+}
+
+static ig_status reserve_maxima(cpu_module *m, ig_err *err) {
+    const ig_program *p = cpu_program(m);
+    m->maxima_cols = (uint32_t)ig_div_up(p->values[p->output].cols, IG_OUTPUT_TILE);
+    for (uint32_t i = 0; i < p->n_ops; i++) {
+        if (!m->ops[i].gives_output || m->maxima)
+            continue;
+        m->maxima =
+            ig_alloc((size_t)m->plan->limits.outputs_max * m->maxima_cols, sizeof *m->maxima);
+        if (!m->maxima)
+            return ig_fail_memory(err, m->maxima_cols * sizeof *m->maxima);
+    }
+    return IG_OK;
 }
 
 static void need_of(const cpu_module *m, const cpu_op *op, scratch_need *need) {
@@ -308,6 +332,7 @@ static ig_status reserve_scratch(cpu_module *m, ig_err *err) {
     m->step_table = ig_alloc(n_pages, sizeof *m->step_table);
     for (uint32_t i = 0; m->step_table && i < n_pages; i++)
         m->step_table[i] = i;
+    IG_TRY(reserve_maxima(m, err));
     bool ok = m->step_table && (m->step_pages || !need.page) && m->arena && m->shared &&
               m->attend_q && m->positions && (m->expert_ids || !lists);
     for (uint32_t t = 0; ok && t < m->device->n_threads; t++)
@@ -375,5 +400,6 @@ void cpu_unload(void *module) {
     ig_free(m->ops);
     ig_free(m->row_ops);
     ig_free(m->op_seconds);
+    ig_free(m->maxima);
     ig_free(m);
 }
