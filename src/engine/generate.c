@@ -50,6 +50,7 @@ static ig_status take_token(generation *g, int32_t id, float logprob, ig_err *er
 static ig_status draw(generation *g, int32_t *id, float *logprob, ig_err *err) {
     const float *logits = ig_step_outputs(g->s->model->module);
     ig_draw d;
+    ig_sampler_know(g->sampler, ig_step_maxima(g->s->model->module));
     IG_TRY(ig_sampler_draw(g->sampler, logits, NULL, &d, err));
     *id = d.id;
     *logprob = 0;

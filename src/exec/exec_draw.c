@@ -3,6 +3,8 @@
  * executor's thread, in the order of the batch. */
 #include "exec/exec_int.h"
 
+_Static_assert(IG_OUTPUT_TILE == IG_SAMPLE_TILE, "maxima of a device are those that draws take");
+
 /* Below so many logits in all, waking other threads costs more than they bring. */
 #define SHARED_LOGITS_MIN (1u << 17)
 
@@ -17,6 +19,9 @@ static void add_item(ig_exec *x, exec_item_kind kind, ig_exec_request *r, uint32
     item->r = r;
     item->branch = item->row = at;
     item->logits = logits;
+    const float *maxima = ig_step_maxima(x->o.module);
+    const size_t row = (size_t)(logits - ig_step_outputs(x->o.module)) / x->n_vocab;
+    item->maxima = maxima ? maxima + row * ig_div_up(x->n_vocab, IG_OUTPUT_TILE) : NULL;
     item->status = IG_OK;
     item->top = r->p.n_top ? x->tops + (size_t)x->n_items * IG_EXEC_TOP_MAX : NULL;
     x->n_items++;
@@ -111,6 +116,7 @@ static void draw(const ig_exec *x, exec_item *item, uint32_t thread) {
         item->status = ig_sampler_force(b->sampler, forced, &item->err);
     } else {
         ig_sampler_borrow(b->sampler, x->scratch[thread]);
+        ig_sampler_know(b->sampler, logits == item->logits ? item->maxima : NULL);
         item->status = ig_sampler_draw(b->sampler, logits, NULL, &item->draw, &item->err);
     }
     if (!item->status && r->p.logprobs)

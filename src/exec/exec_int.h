@@ -75,9 +75,9 @@ typedef enum exec_item_kind { EXEC_DRAW, EXEC_SCORE } exec_item_kind;
 typedef struct exec_item {
     exec_item_kind kind;
     ig_exec_request *r;
-    uint32_t branch; /* of a draw */
-    uint32_t row;    /* score: the row's token in the prompt */
-    const float *logits;
+    uint32_t branch;              /* of a draw */
+    uint32_t row;                 /* score: the row's token in the prompt */
+    const float *logits, *maxima; /* maxima: of every 64 logits, NULL = not known */
     ig_draw draw;
     double logsumexp;
     ig_candidate *top; /* [n_top] or NULL */
